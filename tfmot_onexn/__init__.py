@@ -1,0 +1,1 @@
+"""1xN block sparsity for TensorFlow Model Optimization."""

@@ -1,0 +1,1 @@
+"""Keras graph in, Keras graph out; the function it computes is kept."""

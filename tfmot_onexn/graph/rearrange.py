@@ -1,0 +1,91 @@
+"""Filter rearrangement of a whole network (paper section 3.3), for real.
+
+The order found for a channel group moves the filters that make the channels and
+everything that reads or scales them: BatchNormalization, depthwise kernels, biases,
+squeeze-and-excite branches, the input channels of the next layers, and all layers
+that a residual add ties to them. The network computes what it did before.
+"""
+
+import concurrent.futures
+import os
+from collections.abc import Callable, Iterable
+from typing import TypeAlias
+
+import numpy as np
+import tf_keras
+
+from tfmot_onexn.graph import channel_groups as cg
+from tfmot_onexn.graph import reindex, surgery, tracing
+from tfmot_onexn.sparsity import blocks, masks, permutation
+
+Layer: TypeAlias = tf_keras.layers.Layer
+
+
+def pointwise(layer: Layer) -> bool:
+    """Returns whether a layer is a 1x1 convolution, the paper's choice to prune."""
+    return isinstance(layer, tf_keras.layers.Conv2D) and layer.kernel_size == (1, 1)
+
+
+def rearrange(
+    model: tf_keras.Model,
+    n: int = 4,
+    sparsity: float = 0.5,
+    method: str = "swaps",
+    *,
+    prunable: Callable[[Layer], bool] = pointwise,
+    uniform: bool = False,
+    saliency: str = "l1",
+    seed: int = 0,
+    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+) -> tf_keras.Model:
+    """Reorders the output channels of a network so that 1xN pruning keeps more.
+
+    Args:
+      model: a functional or built Sequential model; it is not changed.
+      n: output channels per block.
+      sparsity: share of blocks that will be pruned, in [0, 1).
+      method: "l1", "assignment" or "swaps", see `sparsity.permutation`.
+      prunable: which layers will be pruned; their kernels decide the order.
+      uniform: for masks with the same number of blocks in every block row.
+      saliency: the criterion, see `sparsity.saliency`.
+      seed: orders the exchanges of "swaps".
+      progress: wraps the iteration over channel groups, ``(items, total) -> items``.
+
+    Returns:
+      A new model, which computes the same function up to float32 rounding.
+
+    Raises:
+      ValueError: if the model has no graph or an argument does not fit.
+    """
+    blocks.validate_block_size(n)
+    masks.validate_sparsity(sparsity)
+    permutation.validate_method(method)
+    graph = tracing.trace(model)
+    jobs = [
+        (group, kernels)
+        for group in graph.groups
+        if not group.pinned and (kernels := producing_kernels(group, prunable))
+    ]
+
+    def search(job: tuple[cg.ChannelGroup, list[np.ndarray]]) -> np.ndarray:
+        return permutation.search(
+            job[1], n, sparsity, method, uniform=uniform, saliency=saliency, seed=seed
+        )
+
+    # NumPy works outside the interpreter lock, so threads share the cores
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        orders = list(progress(pool.map(search, jobs), len(jobs)))
+    indices = {group: order for (group, _), order in zip(jobs, orders, strict=True)}
+    return surgery.copy_model(model, reindex.reindexed_weights(indices))
+
+
+def producing_kernels(
+    group: cg.ChannelGroup, prunable: Callable[[Layer], bool]
+) -> list[np.ndarray]:
+    """Returns the kernels ``[..., in, size]`` of a group that will be pruned."""
+    return [
+        np.take(member.axis.layer.get_weights()[member.axis.weight], where, axis=-1)
+        for member in group.members_as(cg.OUTPUT)
+        if prunable(member.axis.layer)
+        for where in member.positions[:1]
+    ]

@@ -1,0 +1,1 @@
+"""What is zero, and in which order: arrays only, no Keras."""

@@ -1,0 +1,101 @@
+"""Which blocks stay: the 1xN mask of the paper, and the masks of its baselines.
+
+A mask is boolean and has the kernel's shape. The counting rule is tfmot's everywhere:
+``max(1, round((1 - sparsity) * count))`` are kept (the papers' public code rounds
+down what is removed instead). Equal saliencies are kept in index order, so the count
+is exact.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfmot_onexn.sparsity import blocks
+from tfmot_onexn.sparsity import saliency as saliency_lib
+
+
+def validate_sparsity(sparsity: float) -> None:
+    """Raises ValueError unless ``sparsity`` lies in [0, 1)."""
+    if not 0.0 <= sparsity < 1.0:
+        raise ValueError(
+            f"The sparsity is the share that becomes zero and must lie in [0, 1), "
+            f"found {sparsity!r}. Write 0.5 for 50 %."
+        )
+
+
+def kept_count(count: int, sparsity: float) -> int:
+    """Returns how many of ``count`` stay, in float32 as tfmot computes it."""
+    validate_sparsity(sparsity)
+    kept = np.round(np.float32(count) * (np.float32(1) - np.float32(sparsity)))
+    return max(1, int(kept))
+
+
+def top_mask(scores: np.ndarray, count: int) -> np.ndarray:
+    """Marks the ``count`` largest scores, of equal ones the first."""
+    flat = scores.ravel()
+    if count >= flat.size:
+        return np.ones(scores.shape, bool)
+    threshold = np.partition(flat, flat.size - count)[flat.size - count]
+    mask = flat > threshold
+    ties = np.flatnonzero(flat == threshold)
+    mask[ties[: count - np.count_nonzero(mask)]] = True
+    return mask.reshape(scores.shape)
+
+
+def block_mask(
+    kernel: np.ndarray,
+    n: int,
+    sparsity: float,
+    *,
+    uniform: bool = False,
+    saliency: str = "l1",
+) -> np.ndarray:
+    """Returns the 1xN mask that keeps the most saliency (paper equation 4).
+
+    Args:
+      kernel: weights ``[..., in, out]``.
+      n: output channels per block.
+      sparsity: share of blocks that become zero, in [0, 1).
+      uniform: keep the same number of blocks in every block row (SUBP's balance).
+      saliency: the criterion, see `saliency.contributions`.
+
+    Returns:
+      Boolean mask in the kernel's shape, constant inside a block.
+
+    Raises:
+      ValueError: if ``n``, ``sparsity``, the criterion or the shape does not fit.
+    """
+    scores = saliency_lib.of_blocks(kernel, n, saliency)
+    if uniform:
+        count = kept_count(scores.shape[0], sparsity)
+        order = np.argsort(-scores, axis=0, kind="stable")
+        kept_blocks = np.zeros(scores.shape, bool)
+        np.put_along_axis(kept_blocks, order[:count], True, axis=0)
+    else:
+        kept_blocks = top_mask(scores, kept_count(scores.size, sparsity))
+    return blocks.expand_blocks(kept_blocks, kernel.shape, n)
+
+
+def weight_mask(
+    kernel: np.ndarray, sparsity: float, *, saliency: str = "l1"
+) -> np.ndarray:
+    """Returns the mask of weight pruning: the largest single weights stay."""
+    scores = saliency_lib.contributions(kernel, saliency)
+    return top_mask(scores, kept_count(scores.size, sparsity))
+
+
+def filter_mask(
+    kernels: Sequence[np.ndarray], sparsity: float, *, saliency: str = "l1"
+) -> np.ndarray:
+    """Returns which output channels stay when tied kernels choose jointly.
+
+    Args:
+      kernels: weights ``[..., out]`` that share their output channels.
+      sparsity: share of output channels to remove, in [0, 1).
+      saliency: the criterion, summed over the kernels.
+
+    Returns:
+      Boolean mask ``[out]``.
+    """
+    scores = np.sum([saliency_lib.of_filters(k, saliency) for k in kernels], axis=0)
+    return top_mask(scores, kept_count(scores.size, sparsity))
