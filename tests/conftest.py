@@ -21,5 +21,15 @@ hypothesis.settings.load_profile("project")
 
 
 @pytest.fixture
+def float64():
+    """Builds Keras models in float64, so that rounding cannot hide an error."""
+    import tf_keras
+
+    tf_keras.backend.set_floatx("float64")
+    yield
+    tf_keras.backend.set_floatx("float32")
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

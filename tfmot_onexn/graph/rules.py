@@ -2,7 +2,7 @@
 
 A rule gets the trace, the layer, the channels of its inputs and the call, and returns
 the channels of its outputs. A layer without a rule pins what it touches (`pin_all`).
-A subclass is followed by its parent's rule unless it overrides ``call``.
+A subclass is followed by its parent's rule unless it computes something else.
 """
 
 import math
@@ -20,6 +20,7 @@ layers = tf_keras.layers
 Layer: TypeAlias = tf_keras.layers.Layer
 Rule = Callable[[Trace, Any, Sequence[Channels], Any], list[Channels]]
 RULES: dict[Any, Rule] = {}
+_FORWARD_METHODS = ("__call__", "build", "call", "convolution_op")
 
 
 def _rule(*kinds: type) -> Callable[[Rule], Rule]:
@@ -32,9 +33,14 @@ def _rule(*kinds: type) -> Callable[[Rule], Rule]:
 
 def rule_for(layer: Layer) -> Rule | None:
     """Returns the rule of a layer's kind, or None if it cannot be followed."""
-    for kind in type(layer).__mro__:
+    kinds: tuple[Any, ...] = type(layer).__mro__
+    for kind in kinds:
         if kind in RULES:
-            return RULES[kind] if type(layer).call is kind.call else None
+            changed = any(
+                getattr(type(layer), method, None) is not getattr(kind, method, None)
+                for method in _FORWARD_METHODS
+            )
+            return None if changed else RULES[kind]
     return None
 
 

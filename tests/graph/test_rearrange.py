@@ -1,0 +1,71 @@
+import numpy as np
+import pytest
+import tf_keras
+from graphs import branches, images, relative_error
+
+from tfmot_onexn.graph import rearrange as rearrange_lib
+from tfmot_onexn.graph import tracing
+from tfmot_onexn.networks.random_weights import randomize
+from tfmot_onexn.sparsity import permutation
+
+
+def kept_share(model, n, sparsity, **kwargs):
+    return [
+        permutation.kept_saliency(kernels, n, sparsity, **kwargs)
+        for group in tracing.trace(model).groups
+        if (kernels := rearrange_lib.producing_kernels(group, rearrange_lib.pointwise))
+    ]
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("method", permutation.METHODS)
+def test_rearranged_mobilenet_keeps_its_function_and_more_saliency(method):
+    model = randomize(
+        tf_keras.applications.MobileNetV2(
+            (32, 32, 3), 0.35, weights=None, classifier_activation=None
+        )
+    )
+    moved = rearrange_lib.rearrange(model, 8, 0.5, method)
+    x = images(model)
+    assert relative_error(moved(x), model(x)) <= 1e-11
+    before, after = kept_share(model, 8, 0.5), kept_share(moved, 8, 0.5)
+    assert all(b >= a - 1e-6 for a, b in zip(before, after, strict=True))
+    assert sum(after) > sum(before)
+
+
+def test_uniform_and_custom_choices_of_layers():
+    model = randomize(branches())
+    only = "into_residual"
+    moved = rearrange_lib.rearrange(
+        model, 4, 0.5, prunable=lambda layer: layer.name == only, uniform=True
+    )
+    x = images(model)
+    assert relative_error(moved(x), model(x)) <= 1e-5
+    for layer, twin in zip(model.layers, moved.layers, strict=True):
+        if layer.name in ("stem", "left", "right"):
+            np.testing.assert_array_equal(layer.get_weights()[0], twin.get_weights()[0])
+    changed = (
+        model.get_layer(only).get_weights()[0] != moved.get_layer(only).get_weights()[0]
+    )
+    assert changed.any()
+
+
+def test_progress_counts_the_groups():
+    seen = []
+
+    def progress(items, total):
+        seen.append(total)
+        return items
+
+    rearrange_lib.rearrange(branches(), progress=progress)
+    assert seen == [6]
+
+
+def test_bad_arguments_are_refused_before_any_work():
+    model = branches()
+    with pytest.raises(ValueError, match="at least 1"):
+        rearrange_lib.rearrange(model, 0)
+    with pytest.raises(ValueError, match=r"\[0, 1\)"):
+        rearrange_lib.rearrange(model, 4, 1.5)
+    with pytest.raises(ValueError, match="method 'sort'"):
+        rearrange_lib.rearrange(model, 4, 0.5, "sort")

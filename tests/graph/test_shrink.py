@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+import tf_keras
+from graphs import branches, images, relative_error
+
+from tfmot_onexn.graph import shrink, tracing
+from tfmot_onexn.networks.random_weights import randomize
+
+
+def silence(model, share=0.5):
+    """Sets some channels of every removable group to zero; returns their number."""
+    count = 0
+    for group in tracing.trace(model).groups:
+        if group.pinned or group.kept or not group.producers:
+            continue
+        gone = np.arange(int(group.size * share))
+        for member in group.members:
+            if member.axis.role in ("output", "bias", "scale"):
+                variable = member.axis.layer.weights[member.axis.weight]
+                value = np.moveaxis(variable.numpy(), member.axis.axis, 0)
+                value[member.positions[:, gone]] = 0
+                variable.assign(np.moveaxis(value, 0, member.axis.axis))
+        count += gone.size
+    return count
+
+
+@pytest.mark.usefixtures("float64")
+@pytest.mark.parametrize("name", ["branches", "MobileNet", "MobileNetV3Small"])
+def test_shrinking_keeps_the_outputs_of_the_masked_model(name):
+    if name == "branches":
+        model = randomize(branches())
+    else:
+        model = randomize(
+            getattr(tf_keras.applications, name)(
+                (32, 32, 3), weights=None, classifier_activation=None
+            )
+        )
+    x = images(model)
+    dense = model(x).numpy()
+    assert silence(model) > 0
+    small = shrink.shrink_filters(model)
+    assert small.count_params() < 0.8 * model.count_params()
+    assert relative_error(small(x), model(x)) <= 1e-11
+    assert relative_error(small(x), dense) > 0.1
+
+
+def test_a_channel_with_a_bias_left_is_kept():
+    model = randomize(branches())
+    silence(model)
+    hidden = model.get_layer("hidden")
+    kernel, bias = hidden.get_weights()
+    assert (bias[:5] == 0).all()
+    bias[:5] = 1
+    hidden.set_weights([kernel, bias])
+    x = images(model)
+    small = shrink.shrink_filters(model)
+    assert small.get_layer("hidden").units == 10
+    assert relative_error(small(x), model(x)) <= 1e-5
+
+
+def test_a_group_that_is_all_zero_keeps_one_channel():
+    model = randomize(branches())
+    silence(model, share=1.0)
+    small = shrink.shrink_filters(model)
+    assert small.get_layer("left").filters == 1
+    x = images(model)
+    np.testing.assert_allclose(small(x), model(x), rtol=1e-5)

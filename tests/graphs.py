@@ -1,0 +1,41 @@
+"""Small Keras graphs and the measure of agreement."""
+
+import numpy as np
+import tf_keras
+from tf_keras import layers
+
+
+def relative_error(actual, expected):
+    """max|a - b| / max|b|, the measure of every agreement check."""
+    actual, expected = np.asarray(actual), np.asarray(expected)
+    return float(np.abs(actual - expected).max() / np.abs(expected).max())
+
+
+def images(model, count=2, seed=0):
+    shape = model.input_shape[1:]
+    rng = np.random.default_rng(seed)
+    return rng.normal(0, 1, (count, *shape)).astype(model.input.dtype.name)
+
+
+def branches():
+    """Concat, residual add, squeeze-and-excite, Flatten and a depth multiplier."""
+    image = layers.Input((8, 8, 3))
+    stem = layers.Conv2D(8, 3, padding="same", activation="relu", name="stem")(image)
+    left = layers.Conv2D(12, 1, name="left")(stem)
+    right = layers.Conv2D(8, 1, name="right")(stem)
+    right = layers.DepthwiseConv2D(3, padding="same", depth_multiplier=2)(right)
+    both = layers.Concatenate(name="both")([left, right])
+    both = layers.BatchNormalization()(both)
+    x = layers.Conv2D(16, 1, name="into_residual")(both)
+    y = layers.Conv2D(16, 1, activation="swish", name="in_residual")(x)
+    gate = layers.GlobalAveragePooling2D(keepdims=True)(y)
+    gate = layers.Conv2D(4, 1, activation="relu", name="squeeze")(gate)
+    gate = layers.Conv2D(16, 1, activation="sigmoid", name="excite")(gate)
+    y = layers.Multiply()([y, gate])
+    x = layers.Add()([x, y])
+    x = layers.Reshape((16, 2, 32))(layers.Conv2D(16, 1, name="cut_up")(x))
+    x = layers.Conv2D(6, 1, name="before_flatten")(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(10, name="hidden")(x)
+    x = layers.Reshape((1, 1, 10))(x)
+    return tf_keras.Model(image, layers.Conv2D(5, 1, name="last")(x))
