@@ -50,15 +50,12 @@ def test_uniform_and_custom_choices_of_layers():
     assert changed.any()
 
 
-def test_progress_counts_the_groups():
-    seen = []
-
-    def progress(items, total):
-        seen.append(total)
-        return items
-
-    rearrange_lib.rearrange(branches(), progress=progress)
-    assert seen == [6]
+def test_a_progress_bar_is_shown_on_a_terminal_only(monkeypatch, capsys):
+    rearrange_lib.rearrange(branches())
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    rearrange_lib.rearrange(branches())
+    assert "Rearranging filters" in capsys.readouterr().err
 
 
 def test_bad_arguments_are_refused_before_any_work():

@@ -86,3 +86,28 @@ def test_a_sparsity_outside_its_range_is_refused(sparsity):
         ValueError, match=r"lie in \[0, 1\), found .*Write 0.5 for 50 %"
     ):
         masks.block_mask(np.ones((4, 4)), 2, sparsity)
+
+
+def test_a_pattern_chooses_the_mask_and_tells_its_threshold():
+    kernel = np.array([[4.0, -3.0, 1.0, 1.0], [0.5, 0.5, 3.0, 2.0]])
+    blocks_of_two = masks.Pattern(n=2)
+    mask = blocks_of_two.mask(kernel, 0.5)
+    np.testing.assert_array_equal(mask, masks.block_mask(kernel, 2, 0.5))
+    assert blocks_of_two.threshold(kernel, mask) == 5.0
+    weights = masks.Pattern(granularity="weight", saliency="l2")
+    mask = weights.mask(kernel, 0.5)
+    np.testing.assert_array_equal(mask, masks.weight_mask(kernel, 0.5))
+    assert weights.threshold(kernel, mask) == 4.0
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ({"granularity": "rows"}, "granularity 'rows'; choose block or weight"),
+        ({"n": 0}, "at least 1, found 0"),
+        ({"saliency": "l0"}, "saliency 'l0'"),
+    ],
+)
+def test_a_pattern_refuses_what_it_does_not_know(setting, message):
+    with pytest.raises(ValueError, match=message):
+        masks.Pattern(**setting)

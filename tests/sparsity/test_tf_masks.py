@@ -3,7 +3,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfmot_onexn.sparsity import masks, tf_masks
+from tfmot_onexn.sparsity import tf_masks
+from tfmot_onexn.sparsity.masks import Pattern
 
 # whole numbers, so that sums are exact in any order and ties are frequent
 kernels = st.builds(
@@ -13,33 +14,38 @@ kernels = st.builds(
     st.tuples(st.sampled_from([1, 9]), st.integers(1, 12), st.integers(1, 40)),
     st.integers(0, 2**32 - 1),
 )
+patterns = st.builds(
+    Pattern,
+    granularity=st.sampled_from(["block", "weight"]),
+    n=st.sampled_from([1, 2, 4, 16]),
+    uniform=st.booleans(),
+    saliency=st.sampled_from(["l1", "l2"]),
+)
 sparsities = st.floats(0, 1, exclude_max=True, width=32)
 
 
-@given(
-    kernels,
-    st.sampled_from([1, 2, 4, 16]),
-    sparsities,
-    st.booleans(),
-    st.sampled_from(["l1", "l2"]),
-)
-def test_block_masks_equal_those_of_numpy(kernel, n, sparsity, uniform, saliency):
-    function = tf_masks.block_mask_function(n, uniform, saliency)
-    expected = masks.block_mask(kernel, n, sparsity, uniform=uniform, saliency=saliency)
-    actual = function(tf.constant(kernel), tf.constant(sparsity, tf.float32))
-    np.testing.assert_array_equal(actual, expected)
+@given(kernels, patterns, sparsities)
+def test_masks_and_thresholds_equal_those_of_numpy(kernel, pattern, sparsity):
+    mask, threshold = tf_masks.mask_function(pattern)(kernel, np.float32(sparsity))
+    expected = pattern.mask(kernel, sparsity)
+    np.testing.assert_array_equal(mask, expected)
+    assert float(threshold) == pattern.threshold(kernel, expected)
 
 
-@given(kernels, sparsities, st.sampled_from(["l1", "l2"]))
-def test_weight_masks_equal_those_of_numpy(kernel, sparsity, saliency):
-    function = tf_masks.weight_mask_function(saliency)
-    expected = masks.weight_mask(kernel, sparsity, saliency=saliency)
-    actual = function(tf.constant(kernel), tf.constant(sparsity, tf.float32))
-    np.testing.assert_array_equal(actual, expected)
+@given(kernels, patterns, st.booleans())
+def test_an_update_happens_only_when_it_is_due(kernel, pattern, due):
+    old = np.zeros_like(kernel)
+    update = tf_masks.update_function(pattern)
+    mask, threshold = update(kernel, old, np.float32(7), due, np.float32(0.5))
+    if due:
+        np.testing.assert_array_equal(mask, pattern.mask(kernel, 0.5))
+    else:
+        np.testing.assert_array_equal(mask, old)
+        assert float(threshold) == 7
 
 
 def test_one_trace_serves_all_shapes():
-    function = tf_masks.block_mask_function(4, False, "l1")
+    function = tf_masks.mask_function(Pattern(n=3))
     for shape in [(1, 8, 16), (9, 3, 7), (1, 320, 1280)]:
         function(tf.ones(shape), tf.constant(0.5))
     assert function.experimental_get_tracing_count() == 1

@@ -8,10 +8,13 @@ that a residual add ties to them. The network computes what it did before.
 
 import concurrent.futures
 import os
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable
 from typing import TypeAlias
 
 import numpy as np
+import rich.console
+import rich.progress
 import tf_keras
 
 from tfmot_onexn.graph import channel_groups as cg
@@ -36,7 +39,7 @@ def rearrange(
     uniform: bool = False,
     saliency: str = "l1",
     seed: int = 0,
-    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+    verbose: bool = True,
 ) -> tf_keras.Model:
     """Reorders the output channels of a network so that 1xN pruning keeps more.
 
@@ -49,7 +52,7 @@ def rearrange(
       uniform: for masks with the same number of blocks in every block row.
       saliency: the criterion, see `sparsity.saliency`.
       seed: orders the exchanges of "swaps".
-      progress: wraps the iteration over channel groups, ``(items, total) -> items``.
+      verbose: show a progress bar on a terminal.
 
     Returns:
       A new model, which computes the same function up to float32 rounding.
@@ -74,7 +77,16 @@ def rearrange(
 
     # NumPy works outside the interpreter lock, so threads share the cores
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        orders = list(progress(pool.map(search, jobs), len(jobs)))
+        found = pool.map(search, jobs)
+        bar = rich.progress.track(
+            found,
+            "Rearranging filters",
+            total=len(jobs),
+            console=rich.console.Console(stderr=True),
+            transient=True,
+            disable=not (verbose and sys.stderr.isatty()),
+        )
+        orders = list(bar)
     indices = {group: order for (group, _), order in zip(jobs, orders, strict=True)}
     return surgery.copy_model(model, reindex.reindexed_weights(indices))
 

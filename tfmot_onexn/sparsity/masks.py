@@ -6,12 +6,57 @@ down what is removed instead). Equal saliencies are kept in index order, so the 
 is exact.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
 
 from tfmot_onexn.sparsity import blocks
 from tfmot_onexn.sparsity import saliency as saliency_lib
+
+
+@dataclasses.dataclass(frozen=True)
+class Pattern:
+    """Which weights are pruned together, and by which criterion.
+
+    Attributes:
+      granularity: "block" (1xN) or "weight" (single weights).
+      n: output channels per block.
+      uniform: keep the same number of blocks in every block row (SUBP's balance).
+      saliency: the criterion, see `saliency.contributions`.
+
+    Raises:
+      ValueError: if a value is not one of these.
+    """
+
+    granularity: str = "block"
+    n: int = 4
+    uniform: bool = False
+    saliency: str = "l1"
+
+    def __post_init__(self) -> None:
+        if self.granularity not in ("block", "weight"):
+            raise ValueError(
+                f"Unknown granularity {self.granularity!r}; choose block or weight."
+            )
+        blocks.validate_block_size(self.n)
+        saliency_lib.validate(self.saliency)
+
+    def mask(self, kernel: np.ndarray, sparsity: float) -> np.ndarray:
+        """Returns the boolean mask of a kernel at a sparsity in [0, 1)."""
+        if self.granularity == "weight":
+            return weight_mask(kernel, sparsity, saliency=self.saliency)
+        return block_mask(
+            kernel, self.n, sparsity, uniform=self.uniform, saliency=self.saliency
+        )
+
+    def threshold(self, kernel: np.ndarray, mask: np.ndarray) -> float:
+        """Returns the smallest saliency that a mask keeps."""
+        scores = saliency_lib.contributions(kernel, self.saliency)
+        if self.granularity == "block":
+            scores = blocks.sum_blocks(scores, self.n)
+            mask = blocks.sum_blocks(mask.astype(np.int64), self.n) > 0
+        return float(scores[mask].min())
 
 
 def validate_sparsity(sparsity: float) -> None:

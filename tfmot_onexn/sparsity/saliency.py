@@ -17,6 +17,14 @@ CONTRIBUTIONS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
+def validate(saliency: str) -> None:
+    """Raises ValueError unless ``saliency`` names a criterion."""
+    if saliency not in CONTRIBUTIONS:
+        raise ValueError(
+            f"Unknown saliency {saliency!r}; choose one of {sorted(CONTRIBUTIONS)}."
+        )
+
+
 def contributions(kernel: np.ndarray, saliency: str = "l1") -> np.ndarray:
     """Returns each weight's share of its block's saliency, in the kernel's shape.
 
@@ -27,10 +35,7 @@ def contributions(kernel: np.ndarray, saliency: str = "l1") -> np.ndarray:
     Raises:
       ValueError: if the criterion is unknown.
     """
-    if saliency not in CONTRIBUTIONS:
-        raise ValueError(
-            f"Unknown saliency {saliency!r}; choose one of {sorted(CONTRIBUTIONS)}."
-        )
+    validate(saliency)
     return CONTRIBUTIONS[saliency](kernel)
 
 

@@ -1,7 +1,7 @@
 """The masks of `masks` in TensorFlow ops, for updates inside a training graph.
 
-Each function is traced once for all kernel shapes, so that a network of many layers
-adds one call per layer to its graph. Tested equal to `masks`.
+A function is traced once for all kernel shapes, so that a network of many layers adds
+one call per layer to its graph. Tested equal to `masks`.
 """
 
 import functools
@@ -9,64 +9,82 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from tfmot_onexn.sparsity.masks import Pattern
+
 _CONTRIBUTIONS = {"l1": tf.abs, "l2": tf.square}
-
-
-def _keep_largest(scores: tf.Tensor, sparsity: tf.Tensor) -> tf.Tensor:
-    """Marks the largest scores of each row, of equal ones the first."""
-    count = tf.cast(tf.shape(scores)[-1], tf.float32)
-    kept = tf.cast(tf.maximum(tf.round(count * (1.0 - sparsity)), 1.0), tf.int32)
-    order = tf.argsort(scores, direction="DESCENDING", stable=True)
-    return tf.argsort(order) < kept
+_KERNEL = tf.TensorSpec([None, None, None], tf.float32)
+_SCALAR = tf.TensorSpec([], tf.float32)
 
 
 @functools.cache
-def block_mask_function(n: int, uniform: bool, saliency: str) -> Callable:
-    """Returns the function ``(kernel [window, in, out], sparsity []) -> mask``.
+def update_function(pattern: Pattern) -> Callable:
+    """Returns the function that renews a mask when a schedule says so.
 
-    The mask is float32 in the kernel's shape, 1 where a weight stays. See
-    `masks.block_mask` for the meaning of the arguments.
+    Args:
+      pattern: what is pruned together.
+
+    Returns:
+      ``(kernel [window, in, out], mask [window, in, out], threshold [], prune [] bool,
+      sparsity []) -> (mask, threshold)``, all float32 but ``prune``; where ``prune`` is
+      false it returns the mask and threshold it was given.
+    """
+    renewed = mask_function(pattern)
+
+    @tf.function(
+        input_signature=[
+            _KERNEL,
+            _KERNEL,
+            _SCALAR,
+            tf.TensorSpec([], tf.bool),
+            _SCALAR,
+        ],
+        autograph=False,
+    )
+    def update(kernel, mask, threshold, prune, sparsity):
+        return tf.cond(
+            prune, lambda: renewed(kernel, sparsity), lambda: (mask, threshold)
+        )
+
+    return update
+
+
+@functools.cache
+def mask_function(pattern: Pattern) -> Callable:
+    """Returns ``(kernel [window, in, out], sparsity []) -> (mask, threshold)``.
+
+    The mask is float32 in the kernel's shape, 1 where a weight stays; the threshold is
+    the smallest saliency kept. See `masks.Pattern`.
     """
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec([None, None, None], tf.float32),
-            tf.TensorSpec([], tf.float32),
-        ],
-        autograph=False,
-    )
-    def block_mask(kernel_wio, sparsity):
-        shape = tf.shape(kernel_wio)
-        in_channels, out_channels = shape[1], shape[2]
-        scores = tf.reduce_sum(_CONTRIBUTIONS[saliency](kernel_wio), axis=0)
-        rows = -(-out_channels // n)
-        scores = tf.pad(scores, [[0, 0], [0, rows * n - out_channels]])
-        scores_ir = tf.reduce_sum(tf.reshape(scores, [in_channels, rows, n]), axis=2)
-        if uniform:
-            kept_ir = tf.transpose(_keep_largest(tf.transpose(scores_ir), sparsity))
-        else:
-            flat = _keep_largest(tf.reshape(scores_ir, [-1]), sparsity)
-            kept_ir = tf.reshape(flat, [in_channels, rows])
-        kept_io = tf.repeat(kept_ir, n, axis=1)[:, :out_channels]
-        return tf.broadcast_to(tf.cast(kept_io, tf.float32), shape)
+    @tf.function(input_signature=[_KERNEL, _SCALAR], autograph=False)
+    def masked(kernel_wio, sparsity):
+        scores = _CONTRIBUTIONS[pattern.saliency](kernel_wio)
+        if pattern.granularity == "weight":
+            return _keep_largest(scores, sparsity, uniform=False)
+        scores_ir = _sum_blocks(scores, pattern.n)
+        kept_ir, threshold = _keep_largest(scores_ir, sparsity, pattern.uniform)
+        kept_io = tf.repeat(kept_ir, pattern.n, axis=1)[:, : tf.shape(kernel_wio)[2]]
+        return tf.broadcast_to(kept_io, tf.shape(kernel_wio)), threshold
 
-    return block_mask
+    return masked
 
 
-@functools.cache
-def weight_mask_function(saliency: str) -> Callable:
-    """Returns ``(weights [...], sparsity []) -> mask`` for single weights."""
+def _sum_blocks(scores_wio: tf.Tensor, n: int) -> tf.Tensor:
+    shape = tf.shape(scores_wio)
+    in_channels, out_channels = shape[1], shape[2]
+    rows = -(-out_channels // n)
+    scores = tf.reduce_sum(scores_wio, axis=0)
+    scores = tf.pad(scores, [[0, 0], [0, rows * n - out_channels]])
+    return tf.reduce_sum(tf.reshape(scores, [in_channels, rows, n]), axis=2)
 
-    @tf.function(
-        input_signature=[
-            tf.TensorSpec(None, tf.float32),
-            tf.TensorSpec([], tf.float32),
-        ],
-        autograph=False,
-    )
-    def weight_mask(weights, sparsity):
-        scores = tf.reshape(_CONTRIBUTIONS[saliency](weights), [-1])
-        mask = tf.cast(_keep_largest(scores, sparsity), tf.float32)
-        return tf.reshape(mask, tf.shape(weights))
 
-    return weight_mask
+def _keep_largest(scores: tf.Tensor, sparsity: tf.Tensor, uniform: bool):
+    """Marks the largest scores, of each column if uniform; of equal ones the first."""
+    ranked = tf.transpose(scores) if uniform else tf.reshape(scores, [1, -1])
+    count = tf.cast(tf.shape(ranked)[1], tf.float32)
+    kept_count = tf.cast(tf.maximum(tf.round(count * (1.0 - sparsity)), 1.0), tf.int32)
+    order = tf.argsort(ranked, direction="DESCENDING", stable=True)
+    kept = tf.argsort(order) < kept_count
+    kept = tf.transpose(kept) if uniform else tf.reshape(kept, tf.shape(scores))
+    threshold = tf.reduce_min(tf.where(kept, scores, scores.dtype.max))
+    return tf.cast(kept, tf.float32), threshold
