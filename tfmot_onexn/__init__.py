@@ -1,1 +1,55 @@
-"""1xN block sparsity for TensorFlow Model Optimization."""
+"""1xN block sparsity for TensorFlow Model Optimization.
+
+Prune a Keras model in 1xN blocks, fine-tune it, and ship it as a standard `.tflite`:
+
+```python
+import tfmot_onexn
+
+pruned = tfmot_onexn.prune_low_magnitude_1xN(model, n=4)
+pruned.compile(optimizer, loss)
+pruned.fit(x, y, callbacks=[tfmot_onexn.UpdatePruningStep()])
+final = tfmot_onexn.strip_pruning(pruned)
+tfmot_onexn.convert_to_tflite(final, "model.tflite")
+```
+
+Names load on first use, so that importing the package is cheap.
+"""
+
+import importlib
+import os
+from typing import Any
+
+# tfmot works on tf_keras; this makes tf.keras mean the same
+os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
+
+_MODULE_OF = {
+    "ConstantSparsity": "tensorflow_model_optimization.sparsity.keras",
+    "OneShot": "tfmot_onexn.pruning.schedule",
+    "PolynomialDecay": "tensorflow_model_optimization.sparsity.keras",
+    "PruneAll": "tfmot_onexn.pruning.policy",
+    "PruneConvolutions": "tfmot_onexn.pruning.policy",
+    "PrunePointwise": "tfmot_onexn.pruning.policy",
+    "PruningSummaries": "tensorflow_model_optimization.sparsity.keras",
+    "UpdatePruningStep": "tfmot_onexn.pruning.callbacks",
+    "prune_filters": "tfmot_onexn.pruning.prune",
+    "prune_low_magnitude_1xN": "tfmot_onexn.pruning.prune",
+    "prune_scope": "tfmot_onexn.pruning.prune",
+    "prune_weights": "tfmot_onexn.pruning.prune",
+    "rearrange": "tfmot_onexn.graph.rearrange",
+    "shrink_filters": "tfmot_onexn.graph.shrink",
+    "strip_pruning": "tfmot_onexn.pruning.prune",
+}
+
+__all__ = sorted(_MODULE_OF)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -32,18 +32,6 @@ def test_masks_and_thresholds_equal_those_of_numpy(kernel, pattern, sparsity):
     assert float(threshold) == pattern.threshold(kernel, expected)
 
 
-@given(kernels, patterns, st.booleans())
-def test_an_update_happens_only_when_it_is_due(kernel, pattern, due):
-    old = np.zeros_like(kernel)
-    update = tf_masks.update_function(pattern)
-    mask, threshold = update(kernel, old, np.float32(7), due, np.float32(0.5))
-    if due:
-        np.testing.assert_array_equal(mask, pattern.mask(kernel, 0.5))
-    else:
-        np.testing.assert_array_equal(mask, old)
-        assert float(threshold) == 7
-
-
 def test_one_trace_serves_all_shapes():
     function = tf_masks.mask_function(Pattern(n=3))
     for shape in [(1, 8, 16), (9, 3, 7), (1, 320, 1280)]:

@@ -15,6 +15,11 @@ import scipy.sparse
 import tf_keras
 from scipy.sparse.csgraph import connected_components
 
+# Why the channels at a model's ends stay in place.
+MODEL_INPUT = "is an input of the model"
+MODEL_OUTPUT = "is an output of the model"
+MODEL_FEATURES = "is a feature map that the model returns"
+
 # What a weight axis does to the channels on it.
 OUTPUT = "output"  # a kernel makes them
 INPUT = "input"  # a kernel reads them
@@ -78,6 +83,16 @@ class ChannelGroup:
     def members_as(self, role: str) -> list[Member]:
         """Returns the members with a role."""
         return [member for member in self.members if member.axis.role == role]
+
+    @property
+    def reads_model_input(self) -> bool:
+        """Whether the channels enter the model."""
+        return MODEL_INPUT in self.pinned
+
+    @property
+    def makes_model_output(self) -> bool:
+        """Whether the channels leave the model as one vector per image."""
+        return MODEL_OUTPUT in self.pinned
 
     @property
     def producers(self) -> list[tf_keras.layers.Layer]:

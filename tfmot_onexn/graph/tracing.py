@@ -4,6 +4,7 @@ import tensorflow as tf
 import tf_keras
 from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 
+from tfmot_onexn.graph import channel_groups as cg
 from tfmot_onexn.graph import rules
 from tfmot_onexn.graph.channel_groups import ChannelGraph, Channels, Trace
 
@@ -42,10 +43,11 @@ def trace(model: tf_keras.Model) -> ChannelGraph:
     for tensor in model.inputs:
         shape = tuple(tensor.shape)
         numbers = noted.new_channels(shape[-1] or 1)
-        noted.pin(numbers, "is an input of the model")
+        noted.pin(numbers, cg.MODEL_INPUT)
         inputs.append(Channels(numbers, shape, zero=True))
     for channels in _walk(noted, model, inputs):
-        noted.pin(channels.numbers, "is an output of the model")
+        is_map = any(size != 1 for size in channels.shape[1:-1])
+        noted.pin(channels.numbers, cg.MODEL_FEATURES if is_map else cg.MODEL_OUTPUT)
     return noted.finish()
 
 

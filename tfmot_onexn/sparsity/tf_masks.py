@@ -17,38 +17,6 @@ _SCALAR = tf.TensorSpec([], tf.float32)
 
 
 @functools.cache
-def update_function(pattern: Pattern) -> Callable:
-    """Returns the function that renews a mask when a schedule says so.
-
-    Args:
-      pattern: what is pruned together.
-
-    Returns:
-      ``(kernel [window, in, out], mask [window, in, out], threshold [], prune [] bool,
-      sparsity []) -> (mask, threshold)``, all float32 but ``prune``; where ``prune`` is
-      false it returns the mask and threshold it was given.
-    """
-    renewed = mask_function(pattern)
-
-    @tf.function(
-        input_signature=[
-            _KERNEL,
-            _KERNEL,
-            _SCALAR,
-            tf.TensorSpec([], tf.bool),
-            _SCALAR,
-        ],
-        autograph=False,
-    )
-    def update(kernel, mask, threshold, prune, sparsity):
-        return tf.cond(
-            prune, lambda: renewed(kernel, sparsity), lambda: (mask, threshold)
-        )
-
-    return update
-
-
-@functools.cache
 def mask_function(pattern: Pattern) -> Callable:
     """Returns ``(kernel [window, in, out], sparsity []) -> (mask, threshold)``.
 

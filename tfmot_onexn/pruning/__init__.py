@@ -1,0 +1,1 @@
+"""When weights become zero: schedules, policies, wrappers, callbacks."""

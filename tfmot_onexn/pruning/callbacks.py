@@ -1,0 +1,106 @@
+"""The training callback that renews masks between steps."""
+
+import json
+
+import tensorflow as tf
+import tf_keras
+from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
+
+from tfmot_onexn.pruning import filters
+from tfmot_onexn.pruning.wrapper import MaskingWrapper, PruneLowMagnitude1xN
+
+
+class UpdatePruningStep(tf_keras.callbacks.Callback):
+    """Counts steps and renews masks when their schedule says so.
+
+    The masks are renewed between steps, outside the training graph, so that the graph
+    of a pruned model is hardly larger than that of the model itself. tfmot's callback
+    of the same name also works and puts the updates inside the graph.
+
+    ```python
+    pruned.fit(x, y, callbacks=[tfmot_onexn.UpdatePruningStep()])
+    ```
+
+    In a custom loop, call `set_model` and `on_train_begin` before the first step, then
+    `on_train_batch_begin` before each and `on_epoch_end` after each epoch.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_schedule: list[list[MaskingWrapper]] = []
+        self._count_steps = None
+        self._batch = 0
+
+    def on_train_begin(self, logs=None) -> None:
+        by_schedule: dict[str, list[MaskingWrapper]] = {}
+        for wrapper in self._wrappers():
+            if not wrapper.one_shot:
+                config = json.dumps(wrapper.pruning_schedule.get_config(), default=str)
+                by_schedule.setdefault(config, []).append(wrapper)
+        self._by_schedule = list(by_schedule.values())
+        self._hand_over(True)
+        scheduled = [wrapper for same in self._by_schedule for wrapper in same]
+        for wrapper in scheduled:
+            if int(wrapper.pruning_step) < 0:
+                wrapper.pruning_step.assign(0)
+
+        @tf.function
+        def count_steps(count):
+            for wrapper in scheduled:
+                wrapper.pruning_step.assign_add(count)
+
+        self._count_steps = count_steps if scheduled else None
+
+    def on_train_batch_begin(self, batch, logs=None) -> None:
+        self._batch = batch
+        self._advance(1)
+
+    def on_train_batch_end(self, batch, logs=None) -> None:
+        # more than one step per call with steps_per_execution
+        if batch > self._batch:
+            self._advance(batch - self._batch)
+
+    def on_epoch_end(self, epoch, logs=None) -> None:
+        for wrapper in self._wrappers():
+            wrapper.weight_mask_op()
+
+    def on_train_end(self, logs=None) -> None:
+        self._hand_over(False)
+
+    def _wrappers(self) -> list[MaskingWrapper]:
+        return [
+            wrapper
+            for wrapper in pruning_wrapper.collect_prunable_layers(self.model)
+            if isinstance(wrapper, MaskingWrapper)
+        ]
+
+    def _hand_over(self, by_callback: bool) -> None:
+        """Tells the wrappers who renews their masks, and drops a graph that differs."""
+        changed = False
+        for same in self._by_schedule:
+            for wrapper in same:
+                changed |= wrapper.updated_by_callback != by_callback
+                wrapper.updated_by_callback = by_callback
+        if changed and self.model.train_function is not None:
+            self.model.make_train_function(force=True)
+
+    def _advance(self, count: int) -> None:
+        if self._count_steps is None:
+            return
+        for same in self._by_schedule:
+            first = int(same[0].pruning_step)
+            schedule = same[0].pruning_schedule
+            due = None
+            for step in range(first + 1, first + count + 1):
+                prune, sparsity = schedule(tf.constant(step, tf.int64))
+                due = float(sparsity) if prune else due
+            if due is not None:
+                self._renew(same, due)
+        self._count_steps(tf.constant(count, tf.int64))
+
+    def _renew(self, wrappers: list[MaskingWrapper], sparsity: float) -> None:
+        for wrapper in wrappers:
+            if isinstance(wrapper, PruneLowMagnitude1xN):
+                wrapper.update_masks(sparsity)
+        if any(isinstance(wrapper, filters.PruneFilters) for wrapper in wrappers):
+            filters.update_masks(self.model, sparsity)

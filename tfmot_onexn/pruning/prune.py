@@ -1,0 +1,322 @@
+"""Wraps a model for pruning, and strips it again."""
+
+import logging
+from typing import Any, TypeAlias
+
+import tf_keras
+from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
+from tensorflow_model_optimization.sparsity import keras as tfmot
+
+from tfmot_onexn.graph import rearrange as rearrange_lib
+from tfmot_onexn.graph import surgery, tracing
+from tfmot_onexn.pruning import filters, policy, prunable
+from tfmot_onexn.pruning import schedule as schedule_lib
+from tfmot_onexn.pruning.wrapper import MaskingWrapper, PruneLowMagnitude1xN
+from tfmot_onexn.sparsity import masks, permutation
+from tfmot_onexn.sparsity.masks import Pattern
+
+Layer: TypeAlias = tf_keras.layers.Layer
+
+_log = logging.getLogger("tfmot_onexn")
+
+
+def prune_low_magnitude_1xN(  # noqa: N802 (the method's name)
+    to_prune,
+    n: int = 4,
+    pruning_schedule: tfmot.PruningSchedule = schedule_lib.OneShot(0.5),
+    pruning_policy: tfmot.PruningPolicy = policy.PrunePointwise(),
+    rearrange: str = "auto",
+    uniform: bool = False,
+    saliency: str = "l1",
+    **kwargs: Any,
+):
+    """Prunes a model's kernels in 1xN blocks while it trains (paper equations 4, 5).
+
+    A block is ``n`` consecutive output channels at one input channel over the whole
+    window. Those with the least saliency become zero, the same share in every layer.
+
+    ```python
+    pruned = tfmot_onexn.prune_low_magnitude_1xN(model, n=4)
+    pruned.compile(optimizer, loss)
+    pruned.fit(x, y, callbacks=[tfmot_onexn.UpdatePruningStep()])
+    final = tfmot_onexn.strip_pruning(pruned)
+    tfmot_onexn.convert_to_tflite(final, "model.tflite")
+    ```
+
+    Args:
+      to_prune: a functional or Sequential `tf_keras` model, a layer, or a list of
+        layers. It is not changed; a model is copied, layers are wrapped as they are.
+      n: output channels per block.
+      pruning_schedule: `OneShot` or one of tfmot's schedules.
+      pruning_policy: which layers of a model to prune; of a list, the prunable ones.
+      rearrange: reorder filters first so that the blocks keep more (paper section 3.3):
+        "l1", "assignment", "swaps", "none", or "auto", which is "swaps" for a model
+        with a graph and "none" with a log line otherwise. The schedule's final
+        sparsity is used. The rearranged model computes the same function.
+      uniform: keep the same number of blocks in every block row.
+      saliency: "l1" or "l2".
+      **kwargs: for the wrapper, if ``to_prune`` is a layer.
+
+    Returns:
+      A model, a layer or a list with pruning wrappers. A model must be compiled anew.
+
+    Raises:
+      ValueError: if ``to_prune`` or an argument does not fit; the message names the
+        layer, the value and the remedy.
+    """
+    settings: dict[str, Any] = {"n": n, "uniform": uniform, "saliency": saliency}
+    pattern = Pattern(**settings)
+    sparsity = schedule_lib.final_sparsity(pruning_schedule)
+    masks.validate_sparsity(sparsity)
+    _validate(to_prune, pruning_policy)
+    method = _rearrangement(rearrange, to_prune)
+    if method != "none":
+        chosen = {id(leaf) for leaf in policy.chosen_layers(to_prune, pruning_policy)}
+        to_prune = rearrange_lib.rearrange(
+            to_prune,
+            n,
+            sparsity,
+            method,
+            prunable=lambda layer: id(layer) in chosen,
+            uniform=uniform,
+            saliency=saliency,
+        )
+    elif _is_single_layer(to_prune):
+        _validate_width(to_prune, pattern.n)
+    return _wrap(to_prune, pruning_schedule, pruning_policy, settings, kwargs)
+
+
+def prune_weights(
+    to_prune,
+    pruning_schedule: tfmot.PruningSchedule = schedule_lib.OneShot(0.5),
+    pruning_policy: tfmot.PruningPolicy = policy.PrunePointwise(),
+    saliency: str = "l1",
+    **kwargs: Any,
+):
+    """Prunes single weights by magnitude: the paper's fine-grained baseline.
+
+    The masks are those of tfmot's ``prune_low_magnitude``; the arguments are those of
+    `prune_low_magnitude_1xN`.
+    """
+    masks.validate_sparsity(schedule_lib.final_sparsity(pruning_schedule))
+    _validate(to_prune, pruning_policy)
+    settings: dict[str, Any] = {"granularity": "weight", "saliency": saliency}
+    return _wrap(to_prune, pruning_schedule, pruning_policy, settings, kwargs)
+
+
+def prune_filters(
+    to_prune: tf_keras.Model,
+    pruning_schedule: tfmot.PruningSchedule = schedule_lib.OneShot(0.5),
+    pruning_policy: tfmot.PruningPolicy = policy.PrunePointwise(),
+    saliency: str = "l1",
+) -> tf_keras.Model:
+    """Prunes whole output channels by l1 norm: the paper's coarse baseline.
+
+    Layers whose channels a residual add ties choose jointly. After training,
+    ``shrink_filters(strip_pruning(model))`` is a smaller dense model with the same
+    outputs.
+
+    Args:
+      to_prune: a functional or built Sequential model; it is not changed.
+      pruning_schedule: `OneShot`, or one of tfmot's schedules with our
+        `UpdatePruningStep`.
+      pruning_policy: which layers choose. A group of tied layers is pruned if it allows
+        all of them.
+      saliency: "l1" or "l2".
+
+    Raises:
+      ValueError: if the model has no graph, or nothing in it can be removed.
+    """
+    sparsity = schedule_lib.final_sparsity(pruning_schedule)
+    masks.validate_sparsity(sparsity)
+    _validate(to_prune, pruning_policy)
+    chosen = policy.chosen_layers(to_prune, pruning_policy)
+    groups = filters.groups_to_prune(tracing.trace(to_prune), chosen)
+    if not groups:
+        raise ValueError(
+            f"No filter of {to_prune.name!r} can be removed: every layer that "
+            f"{type(pruning_policy).__name__} allows shares its channels with one that "
+            "must stay. `summary` names them."
+        )
+    masked = {id(layer) for layer in filters.layers_to_mask(groups)}
+    pruned = _map_with_weights(
+        to_prune,
+        lambda layer, copy: (
+            filters.PruneFilters(copy, pruning_schedule, saliency)
+            if id(layer) in masked
+            else copy
+        ),
+    )
+    if isinstance(pruning_schedule, schedule_lib.OneShot):
+        filters.update_masks(pruned, sparsity)
+    return pruned
+
+
+def strip_pruning(model: tf_keras.Model) -> tf_keras.Model:
+    """Returns a model without pruning wrappers, its pruned weights set to zero.
+
+    Args:
+      model: a wrapped model, with our wrappers or tfmot's; it is not changed.
+
+    Raises:
+      ValueError: if it is not a functional or Sequential `tf_keras` model.
+    """
+    _require_keras_model(model)
+    pairs: list[tuple[Layer, Layer]] = []
+
+    def strip(layer: Layer) -> Layer:
+        bare = surgery.copy_layer(tracing.unwrapped(layer))
+        if hasattr(layer, "_batch_input_shape"):
+            # a Sequential model is built by its first layer's input shape
+            bare._batch_input_shape = layer._batch_input_shape
+        pairs.append((layer, bare))
+        return bare
+
+    stripped = surgery.map_layers(model, strip)
+    for layer, bare in pairs:
+        masks_of = {id(w): mask for w, mask, _ in getattr(layer, "pruning_vars", [])}
+        inner = tracing.unwrapped(layer)
+        for source, target in zip(inner.weights, bare.weights, strict=True):
+            mask = masks_of.get(id(source))
+            value = source.read_value()
+            target.assign(value if mask is None else value * mask.read_value())
+    return stripped
+
+
+def prune_scope():
+    """Returns a Keras scope in which wrapped models load; ours load without it."""
+    return tf_keras.utils.custom_object_scope(
+        {
+            "PruneLowMagnitude": pruning_wrapper.PruneLowMagnitude,
+            "PruneLowMagnitude1xN": PruneLowMagnitude1xN,
+            "PruneFilters": filters.PruneFilters,
+            "OneShot": schedule_lib.OneShot,
+        }
+    )
+
+
+def _is_single_layer(to_prune) -> bool:
+    return isinstance(to_prune, tf_keras.layers.Layer) and not isinstance(
+        to_prune, tf_keras.Model
+    )
+
+
+def _is_model(to_prune) -> bool:
+    return isinstance(to_prune, tf_keras.Model)
+
+
+def _validate(to_prune, pruning_policy: tfmot.PruningPolicy) -> None:
+    """Raises ValueError unless `_wrap` can take it."""
+    if _is_model(to_prune):
+        _require_keras_model(to_prune)
+        pruning_policy.ensure_model_supports_pruning(to_prune)
+        return
+    for item in to_prune if isinstance(to_prune, list) else [to_prune]:
+        _reject_keras3(item)
+        if not isinstance(item, tf_keras.layers.Layer):
+            raise ValueError(
+                "Only a tf_keras model, layer or list of layers can be pruned, found "
+                f"{item!r} ({type(item).__name__})."
+            )
+
+
+def _require_keras_model(model) -> None:
+    _reject_keras3(model)
+    if not _is_model(model):
+        raise ValueError(
+            f"Expected a tf_keras model, found {model!r} ({type(model).__name__})."
+        )
+    if not (
+        isinstance(model, tf_keras.Sequential)
+        or getattr(model, "_is_graph_network", False)
+    ):
+        raise ValueError(
+            f"Model {model.name!r} ({type(model).__name__}) is subclassed; its layers "
+            "cannot be replaced from outside. Write it with the functional API, or "
+            "prune its layers one by one: "
+            "self.conv = tfmot_onexn.prune_low_magnitude_1xN(layer)."
+        )
+
+
+def _reject_keras3(value) -> None:
+    if any(kind.__module__.split(".")[0] == "keras" for kind in type(value).__mro__):
+        raise ValueError(
+            f"{getattr(value, 'name', value)!r} is a Keras 3 object; tfmot works on "
+            "tf_keras. Copy the model with tfmot_onexn.from_keras3(model), which keeps "
+            "its weights, or set TF_USE_LEGACY_KERAS=1 before importing TensorFlow."
+        )
+
+
+def _rearrangement(rearrange: str, to_prune) -> str:
+    """Resolves "auto" and refuses what cannot be done."""
+    choices = ("auto", "none", *permutation.METHODS)
+    if rearrange not in choices:
+        raise ValueError(
+            f"Unknown rearrangement {rearrange!r}; choose one of {list(choices)}."
+        )
+    if rearrange == "none" or tracing.is_traceable(to_prune):
+        return "swaps" if rearrange == "auto" else rearrange
+    what = "an unbuilt model" if _is_model(to_prune) else "single layers"
+    if rearrange != "auto":
+        raise ValueError(
+            f"rearrange={rearrange!r} needs the graph that shows who reads a filter's "
+            f"channel, found {what}. Pass a functional or built Sequential model, or "
+            "rearrange='none'."
+        )
+    _log.info("Filters stay in order: %s has no graph to rearrange.", what)
+    return "none"
+
+
+def _validate_width(layer: Layer, n: int) -> None:
+    width = getattr(layer, "filters", getattr(layer, "units", None))
+    if width is not None and n > width:
+        raise ValueError(
+            f"Layer {layer.name!r} has {width} output channels, fewer than N = {n}. "
+            f"Choose N <= {width}."
+        )
+
+
+def _wrap(
+    to_prune,
+    pruning_schedule: tfmot.PruningSchedule,
+    pruning_policy: tfmot.PruningPolicy,
+    settings: dict[str, Any],
+    kwargs: dict[str, Any],
+):
+    if isinstance(to_prune, list):
+        return [
+            PruneLowMagnitude1xN(layer, pruning_schedule, **settings)
+            if prunable.is_prunable(layer)
+            and not isinstance(layer, pruning_wrapper.PruneLowMagnitude)
+            else layer
+            for layer in to_prune
+        ]
+    if _is_single_layer(to_prune):
+        return PruneLowMagnitude1xN(to_prune, pruning_schedule, **settings, **kwargs)
+    chosen = {id(leaf) for leaf in policy.chosen_layers(to_prune, pruning_policy)}
+    return _map_with_weights(
+        to_prune,
+        lambda layer, copy: (
+            PruneLowMagnitude1xN(copy, pruning_schedule, **settings)
+            if id(layer) in chosen
+            else copy
+        ),
+    )
+
+
+def _map_with_weights(model: tf_keras.Model, replace) -> tf_keras.Model:
+    """Copies a model with ``replace(layer, copy)`` in place of each layer's copy."""
+    replacements: dict[Layer, Layer] = {}
+
+    def replaced(layer: Layer) -> Layer:
+        replacements[layer] = replace(layer, surgery.copy_layer(layer))
+        return replacements[layer]
+
+    copy = surgery.map_layers(model, replaced)
+    for layer, replacement in replacements.items():
+        if isinstance(layer, MaskingWrapper):
+            for source, target in zip(layer.weights, replacement.weights, strict=True):
+                target.assign(source)
+        elif layer.built:
+            replacement.set_weights(layer.get_weights())
+    return copy

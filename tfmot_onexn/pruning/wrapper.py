@@ -1,0 +1,322 @@
+"""The layer wrappers that hold the masks while a model trains.
+
+A wrapper computes its layer with ``weight * mask`` in place of the weight. A pruned
+weight gets no gradient and stays 0, as in the paper's training; inference and export
+need no update, and the call adds one multiplication to the graph.
+
+Masks change in one of three ways:
+
+* `OneShot`: once, when the layer is built.
+* our `UpdatePruningStep`: between steps, outside the graph (cheapest).
+* tfmot's `UpdatePruningStep`: inside the graph, at each step the schedule names.
+"""
+
+import contextlib
+import json
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+from tensorflow_model_optimization.python.core.keras import utils as tfmot_utils
+from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
+from tensorflow_model_optimization.sparsity import keras as tfmot
+
+from tfmot_onexn.pruning import prunable
+from tfmot_onexn.pruning import schedule as schedule_lib
+from tfmot_onexn.sparsity import tf_masks
+from tfmot_onexn.sparsity.masks import Pattern
+
+_NO_CALLBACK = (
+    "A model that is pruned on a schedule needs the UpdatePruningStep callback: "
+    "model.fit(..., callbacks=[tfmot_onexn.UpdatePruningStep()])"
+)
+
+
+class MaskingWrapper(pruning_wrapper.PruneLowMagnitude):
+    """Computes a layer with some of its weights masked.
+
+    A `tfmot.sparsity.keras.PruneLowMagnitude` in all that tfmot's callbacks and
+    `collect_prunable_layers` rely on.
+
+    Attributes:
+      layer: the wrapped layer.
+      pruning_schedule: when and how much to prune.
+      pruning_step: int64 variable, -1 before training.
+      updated_by_callback: whether `UpdatePruningStep` renews the masks, so that the
+        graph need not.
+    """
+
+    name_prefix = ""
+
+    def __init__(self, layer, pruning_schedule=None, **kwargs):
+        kwargs.setdefault("name", f"{self.name_prefix}_{layer.name}")
+        kwargs.setdefault("dtype", layer.dtype_policy)
+        # tfmot's own __init__ refuses subclasses of the layers it knows
+        tf_keras.layers.Wrapper.__init__(self, layer, **kwargs)
+        self._track_trackable(layer, name="layer")
+        self.pruning_schedule = pruning_schedule or schedule_lib.OneShot(0.5)
+        self.updated_by_callback = False
+        self._masks: list[Any] = []
+        self._thresholds: list[Any] = []
+        if hasattr(layer, "_batch_input_shape"):
+            self._batch_input_shape = layer._batch_input_shape
+
+    @property
+    def pruning_vars(self) -> list[tuple[Any, Any, Any]]:
+        """``(weight, mask, threshold)`` for each masked weight, as tfmot has it."""
+        weights = self.masked_weights() if self._masks else []
+        return list(zip(weights, self._masks, self._thresholds, strict=True))
+
+    @property
+    def one_shot(self) -> bool:
+        """Whether the masks stand from the start."""
+        return isinstance(self.pruning_schedule, schedule_lib.OneShot)
+
+    def masked_weights(self) -> list[Any]:
+        """Returns the variables of the built layer that get a mask."""
+        raise NotImplementedError
+
+    def build(self, input_shape):
+        tf_keras.layers.Wrapper.build(self, input_shape)
+        for weight in self.masked_weights():
+            prunable.locate(self.layer, weight)
+            self._masks.append(self._add_state("mask", weight.shape, "ones", weight))
+            self._thresholds.append(self._add_state("threshold", [], "zeros", weight))
+        self.pruning_step = self.add_weight(
+            "pruning_step",
+            shape=[],
+            initializer=tf_keras.initializers.Constant(-1),
+            dtype=tf.int64,
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    def _add_state(self, name: str, shape, initializer: str, weight):
+        return self.add_weight(
+            name,
+            shape=shape,
+            initializer=initializer,
+            dtype=getattr(weight, "true_dtype", weight.dtype),
+            trainable=False,
+            aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA,
+        )
+
+    def call(self, inputs, training=None, **kwargs):
+        if training is None:
+            training = tf_keras.backend.learning_phase()
+        if not self.one_shot and not self.updated_by_callback:
+            tfmot_utils.smart_cond(training, self._update_in_graph, tf.no_op)
+        if self.layer._expects_training_arg:
+            kwargs["training"] = training
+        with self._weights_masked():
+            return self.layer.call(inputs, **kwargs)
+
+    @contextlib.contextmanager
+    def _weights_masked(self) -> Iterator[None]:
+        """Puts ``weight * mask`` where the layer keeps its weights."""
+        weights = self.masked_weights()
+        places = [prunable.locate(self.layer, weight) for weight in weights]
+        try:
+            for place, weight, mask in zip(places, weights, self._masks, strict=True):
+                _put(place, weight * mask)
+            yield
+        finally:
+            for place, weight in zip(places, weights, strict=True):
+                _put(place, weight)
+
+    def _update_in_graph(self):
+        """Counts the step and renews the masks if the schedule says so."""
+        raise NotImplementedError
+
+    def set_mask(self, index: int, mask: np.ndarray, threshold: float) -> None:
+        """Assigns a mask in the shape of the weight and applies it to the weight."""
+        weight, mask_variable, threshold_variable = self.pruning_vars[index]
+        mask_variable.assign(mask.astype(mask_variable.dtype.as_numpy_dtype))
+        threshold_variable.assign(threshold)
+        self._apply_mask(weight, mask_variable)
+
+    @staticmethod
+    def _apply_mask(weight, mask) -> None:
+        weight.assign(weight.read_value() * mask.read_value())
+
+    @property
+    def pruning_obj(self) -> "MaskingWrapper":
+        """What tfmot's callback asks for `weight_mask_op`: the wrapper itself."""
+        return self
+
+    def weight_mask_op(self):
+        """Sets the pruned weights to 0, as tfmot's callback does after each epoch."""
+        for weight, mask, _ in self.pruning_vars:
+            self._apply_mask(weight, mask)
+        return tf.no_op() if not tf.executing_eagerly() else None
+
+    def get_config(self) -> dict[str, Any]:
+        config = tf_keras.layers.Wrapper.get_config(self)
+        config["pruning_schedule"] = self.pruning_schedule.get_config()
+        return config
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]):
+        config = dict(config)
+        config["layer"] = tf_keras.layers.deserialize(config["layer"])
+        config["pruning_schedule"] = schedule_lib.deserialize(
+            config["pruning_schedule"]
+        )
+        return cls(**config)
+
+
+def _put(place: tuple[Any, str | int], value) -> None:
+    owner, key = place
+    if isinstance(key, int):
+        # past Keras' tracking, which would register the product as a new attribute
+        list.__setitem__(owner, key, value)
+    else:
+        object.__setattr__(owner, key, value)
+
+
+@tf_keras.utils.register_keras_serializable(package="tfmot_onexn")
+class PruneLowMagnitude1xN(MaskingWrapper):
+    """Prunes the 1xN blocks (or single weights) of a layer with the least saliency.
+
+    Attributes:
+      pattern: what is pruned together, a `sparsity.masks.Pattern`.
+    """
+
+    name_prefix = "prune_low_magnitude_1xn"
+
+    def __init__(
+        self,
+        layer,
+        pruning_schedule=None,
+        granularity: str = "block",
+        n: int = 4,
+        uniform: bool = False,
+        saliency: str = "l1",
+        **kwargs,
+    ):
+        """Wraps a layer.
+
+        Args:
+          layer: a Keras layer with a kernel ``[..., in, out]``, a subclass of one, or a
+            layer with tfmot's ``get_prunable_weights()``.
+          pruning_schedule: `OneShot(0.5)` if None.
+          granularity: "block" or "weight".
+          n: output channels per block.
+          uniform: keep the same number of blocks in every block row.
+          saliency: "l1" or "l2".
+          **kwargs: for the Keras layer.
+
+        Raises:
+          ValueError: if the layer has nothing to prune or a setting does not fit.
+        """
+        if not isinstance(layer, tf_keras.layers.Layer) or not prunable.is_prunable(
+            layer
+        ):
+            raise ValueError(
+                f"{getattr(layer, 'name', layer)!r} ({type(layer).__name__}) has no "
+                "kernel that can be pruned. Pass a convolution or Dense layer, or give "
+                "your layer tfmot's `get_prunable_weights()`."
+            )
+        self.pattern = Pattern(granularity, n, uniform, saliency)
+        super().__init__(layer, pruning_schedule, **kwargs)
+
+    def masked_weights(self) -> list[Any]:
+        return prunable.prunable_weights(self.layer)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.pattern.granularity == "block":
+            for weight, _, _ in self.pruning_vars:
+                if len(weight.shape) < 2:
+                    raise ValueError(
+                        f"Layer {self.layer.name!r} gives the weight {weight.name!r} "
+                        f"of shape {list(weight.shape)} for pruning; 1xN blocks need "
+                        "the axes [in, out]. Prune it with prune_weights, or leave it "
+                        "out of get_prunable_weights()."
+                    )
+        if self.one_shot:
+            with tf.init_scope():
+                self.update_masks(schedule_lib.final_sparsity(self.pruning_schedule))
+
+    def update_masks(self, sparsity: float) -> None:
+        """Renews every mask; what was pruned counts as 0.
+
+        Args:
+          sparsity: share of blocks (or weights) that become zero, in [0, 1).
+        """
+        for index, (weight, mask, _) in enumerate(self.pruning_vars):
+            kernel = weight.read_value().numpy() * mask.read_value().numpy()
+            renewed = self.pattern.mask(kernel, sparsity)
+            self.set_mask(index, renewed, self.pattern.threshold(kernel, renewed))
+
+    def set_weights(self, weights) -> None:
+        """Sets the layer's weights, and prunes them if the schedule is one-shot."""
+        super().set_weights(weights)
+        if self.one_shot:
+            for _, mask, _ in self.pruning_vars:
+                mask.assign(tf.ones_like(mask))
+            self.update_masks(schedule_lib.final_sparsity(self.pruning_schedule))
+
+    def _update_in_graph(self):
+        step = self.pruning_step.assign_add(1)
+        update = _update_function(self.pattern, self.pruning_schedule)
+        for weight, mask, threshold in self.pruning_vars:
+            shape = [-1, *([1, 1, *weight.shape][-2:])]
+            kernel = tf.stop_gradient(weight.read_value()) * mask.read_value()
+            new_mask, new_threshold = update(
+                tf.reshape(tf.cast(kernel, tf.float32), shape),
+                tf.reshape(tf.cast(mask.read_value(), tf.float32), shape),
+                tf.cast(threshold.read_value(), tf.float32),
+                step,
+            )
+            mask.assign(tf.cast(tf.reshape(new_mask, mask.shape), mask.dtype))
+            threshold.assign(tf.cast(new_threshold, threshold.dtype))
+        return tf.no_op()
+
+    def get_config(self) -> dict[str, Any]:
+        return {
+            **super().get_config(),
+            "granularity": self.pattern.granularity,
+            "n": self.pattern.n,
+            "uniform": self.pattern.uniform,
+            "saliency": self.pattern.saliency,
+        }
+
+
+_update_functions: dict[tuple[Pattern, str], Callable] = {}
+
+
+def _update_function(pattern: Pattern, schedule: tfmot.PruningSchedule) -> Callable:
+    """Returns one traced function for all layers that share pattern and schedule.
+
+    It maps ``(kernel [window, in, out], mask [window, in, out], threshold [],
+    step [])`` to the mask and threshold that hold at this step.
+    """
+    key = (pattern, json.dumps(schedule.get_config(), sort_keys=True, default=str))
+    if key not in _update_functions:
+        renewed = tf_masks.mask_function(pattern)
+        kernel = tf.TensorSpec([None, None, None], tf.float32)
+
+        @tf.function(
+            input_signature=[
+                kernel,
+                kernel,
+                tf.TensorSpec([], tf.float32),
+                tf.TensorSpec([], tf.int64),
+            ],
+            autograph=False,
+        )
+        def update(kernel_wio, mask_wio, threshold, step):
+            started = tf.debugging.Assert(step > 0, [_NO_CALLBACK])
+            with tf.control_dependencies([started]):
+                prune, sparsity = schedule(step)
+            return tf.cond(
+                prune,
+                lambda: renewed(kernel_wio, sparsity),
+                lambda: (mask_wio, threshold),
+            )
+
+        _update_functions[key] = update
+    return _update_functions[key]
