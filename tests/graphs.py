@@ -39,3 +39,38 @@ def branches():
     x = layers.Dense(10, name="hidden")(x)
     x = layers.Reshape((1, 1, 10))(x)
     return tf_keras.Model(image, layers.Conv2D(5, 1, name="last")(x))
+
+
+def small_network():
+    """An inverted residual and a classifier, all kinds of layers that pruning meets."""
+    image = layers.Input((8, 8, 3))
+    x = layers.Conv2D(8, 3, 2, "same", use_bias=False, name="stem")(image)
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    x = block_input = layers.ReLU(6.0)(x)
+    x = layers.Conv2D(24, 1, use_bias=False, name="expand")(x)
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    x = layers.ReLU(6.0)(x)
+    x = layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    x = layers.ReLU(6.0)(x)
+    x = layers.Conv2D(8, 1, use_bias=False, name="project")(x)
+    x = layers.BatchNormalization(momentum=0.9)(x)
+    x = layers.Add()([block_input, x])
+    x = layers.Conv2D(32, 1, name="head")(x)
+    x = layers.BatchNormalization(scale=False, momentum=0.9)(x)
+    x = layers.ReLU()(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return tf_keras.Model(image, layers.Dense(4, name="classifier")(x), name="small")
+
+
+def batch(model, count=32, seed=0):
+    """Images and labels to train a classifier on."""
+    labels = np.random.default_rng(seed).integers(0, model.output_shape[-1], count)
+    return images(model, count, seed), labels
+
+
+def compiled(model, momentum=0.9, **kwargs):
+    optimizer = tf_keras.optimizers.SGD(0.05, momentum=momentum)
+    loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer, loss, **kwargs)
+    return model

@@ -168,10 +168,10 @@ class MaskingWrapper(pruning_wrapper.PruneLowMagnitude):
 
 
 def _put(place: tuple[Any, str | int], value) -> None:
+    """Sets an attribute or a list item past Keras' tracking of both."""
     owner, key = place
     if isinstance(key, int):
-        # past Keras' tracking, which would register the product as a new attribute
-        list.__setitem__(owner, key, value)
+        getattr(owner, "_storage", owner)[key] = value
     else:
         object.__setattr__(owner, key, value)
 
