@@ -80,7 +80,7 @@ def test_our_callback_prunes_filters_gradually():
 
 def test_tfmots_callback_cannot_and_says_so():
     pruned = prune.prune_filters(small_network(), tfmot.ConstantSparsity(0.5, 1))
-    with pytest.raises(ValueError, match="Train with tfmot_onexn.UpdatePruningStep"):
+    with pytest.raises(ValueError, match=r"Train with tfmot_onexn\.UpdatePruningStep"):
         compiled(pruned).fit(
             *batch(pruned), verbose=0, callbacks=[tfmot.UpdatePruningStep()]
         )
