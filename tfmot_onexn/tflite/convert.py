@@ -1,0 +1,63 @@
+"""Converts a Keras model to a standard `.tflite` with 1xN sparse tensors."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import absl.logging
+import tensorflow as tf
+import tf_keras
+
+from tfmot_onexn.networks import files
+from tfmot_onexn.pruning import prune
+from tfmot_onexn.tflite import sparse_encoding
+
+
+def convert_to_tflite(
+    model: tf_keras.Model,
+    path: str | os.PathLike | None = None,
+    *,
+    float16: bool = False,
+    sparse: bool = True,
+) -> bytes:
+    """Converts a model to a `.tflite` file that any TFLite runtime loads.
+
+    Kernels with zero blocks are stored as sparse tensors (see `sparse_encoding`), with
+    n found from the zeros; weight-pruned kernels are the case n = 1.
+
+    Args:
+      model: a functional or Sequential `tf_keras` model, with pruning wrappers or
+        without.
+      path: where to write the file, whole or not at all; nowhere if None.
+      float16: store weights in half precision.
+      sparse: False keeps every kernel dense, for comparison.
+
+    Returns:
+      The file's content.
+
+    Raises:
+      ValueError: if the model cannot be converted or the path not written.
+    """
+    stripped = prune.strip_pruning(model)
+    converter = tf.lite.TFLiteConverter.from_keras_model(stripped)
+    if float16:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    with _quiet():
+        content = converter.convert()
+    if sparse:
+        content = sparse_encoding.encode(content)
+    if path is not None:
+        files.write(path, content)
+    return content
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hides the converter's notes about its own stages."""
+    verbosity = absl.logging.get_verbosity()
+    absl.logging.set_verbosity(absl.logging.ERROR)
+    try:
+        yield
+    finally:
+        absl.logging.set_verbosity(verbosity)
