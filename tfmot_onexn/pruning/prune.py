@@ -71,19 +71,41 @@ def prune_low_magnitude_1xN(  # noqa: N802 (the method's name)
     _validate(to_prune, pruning_policy)
     method = _rearrangement(rearrange, to_prune)
     if method != "none":
-        chosen = {id(leaf) for leaf in policy.chosen_layers(to_prune, pruning_policy)}
-        to_prune = rearrange_lib.rearrange(
-            to_prune,
-            n,
-            sparsity,
-            method,
-            prunable=lambda layer: id(layer) in chosen,
-            uniform=uniform,
-            saliency=saliency,
+        to_prune = rearranged(
+            to_prune, pattern, sparsity, method, pruning_policy=pruning_policy
         )
     elif _is_single_layer(to_prune):
         _validate_width(to_prune, pattern.n)
     return _wrap(to_prune, pruning_schedule, pruning_policy, settings, kwargs)
+
+
+def rearranged(
+    model: tf_keras.Model,
+    pattern: Pattern,
+    sparsity: float,
+    method: str,
+    *,
+    pruning_policy: tfmot.PruningPolicy,
+) -> tf_keras.Model:
+    """Returns a model whose filters are in order for pruning by a policy.
+
+    Args:
+      model: a functional or built Sequential model; it is not changed.
+      pattern: of the blocks to come.
+      sparsity: at the end of pruning, in [0, 1).
+      method: one of `sparsity.permutation.METHODS`.
+      pruning_policy: which layers will be pruned.
+    """
+    chosen = {id(leaf) for leaf in policy.chosen_layers(model, pruning_policy)}
+    return rearrange_lib.rearrange(
+        model,
+        pattern.n,
+        sparsity,
+        method,
+        prunable=lambda layer: id(layer) in chosen,
+        uniform=pattern.uniform,
+        saliency=pattern.saliency,
+    )
 
 
 def prune_weights(

@@ -136,6 +136,7 @@ FLOATS: dict[int, np.dtype] = {
     schema.TensorType.FLOAT32: np.dtype(np.float32),
     schema.TensorType.FLOAT16: np.dtype(np.float16),
 }
+# layers whose kernels can be stored sparse
 KERNEL_LAYERS = {
     schema.BuiltinOperator.CONV_2D: "CONV_2D",
     schema.BuiltinOperator.FULLY_CONNECTED: "FULLY_CONNECTED",

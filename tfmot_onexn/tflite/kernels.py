@@ -8,6 +8,10 @@ from ai_edge_litert import schema_py_generated as schema
 
 from tfmot_onexn.tflite import flatbuffer
 
+_LAYERS = {
+    **flatbuffer.KERNEL_LAYERS,
+    schema.BuiltinOperator.DEPTHWISE_CONV_2D: "DEPTHWISE_CONV_2D",
+}
 _THROUGH = (schema.BuiltinOperator.DEQUANTIZE, schema.BuiltinOperator.DENSIFY)
 
 
@@ -17,8 +21,9 @@ class StoredKernel:
 
     Attributes:
       name: the tensor's name.
-      operator: "CONV_2D" or "FULLY_CONNECTED".
-      kernel: dense weights ``[kh, kw, in, out]`` or ``[in, out]``.
+      operator: "CONV_2D", "DEPTHWISE_CONV_2D" or "FULLY_CONNECTED".
+      kernel: dense weights ``[kh, kw, in, out]`` or ``[in, out]``; ``[kh, kw, out, 1]``
+        if depthwise.
       pixels: output positions per image, which multiply its MACs; None if unknown.
       n: output channels per stored block, None for a dense tensor.
       stored_bytes: of values and indices.
@@ -31,6 +36,18 @@ class StoredKernel:
     n: int | None
     stored_bytes: int
 
+    @property
+    def macs(self) -> int | None:
+        """Multiply-accumulates per image."""
+        return None if self.pixels is None else self.pixels * self.kernel.size
+
+    @property
+    def nonzero_macs(self) -> int | None:
+        """Multiply-accumulates per image with a weight other than 0."""
+        if self.pixels is None:
+            return None
+        return self.pixels * int(np.count_nonzero(self.kernel))
+
 
 def read(model: Any) -> list[StoredKernel]:
     """Returns the float kernels of all convolutions and fully connected layers.
@@ -42,7 +59,7 @@ def read(model: Any) -> list[StoredKernel]:
     for graph in model.subgraphs:
         producers = {int(t): o for o in graph.operators for t in o.outputs}
         for operator in graph.operators:
-            name = flatbuffer.KERNEL_LAYERS.get(flatbuffer.operator_of(model, operator))
+            name = _LAYERS.get(flatbuffer.operator_of(model, operator))
             if name is None:
                 continue
             index = int(operator.inputs[1])

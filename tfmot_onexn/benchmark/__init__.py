@@ -1,0 +1,1 @@
+"""Latency, accuracy and size side by side."""

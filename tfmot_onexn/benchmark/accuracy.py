@@ -1,0 +1,138 @@
+"""Accuracy of a `.tflite` file, and its agreement with the Keras model it came from."""
+
+import dataclasses
+import os
+import warnings
+
+import numpy as np
+import tf_keras
+from ai_edge_litert import schema_py_generated as schema
+
+from tfmot_onexn.networks.datasets import Dataset
+from tfmot_onexn.tflite import flatbuffer
+from tfmot_onexn.tflite import interpreter as interpreter_lib
+
+AGREES = 1e-5
+TELLS_APART = 0.1
+
+
+@dataclasses.dataclass(frozen=True)
+class Accuracy:
+    """Shares of test images recognized.
+
+    Attributes:
+      top1: the best answer is right.
+      top5: the right answer is among the best five.
+      images: how many were tested.
+    """
+
+    top1: float
+    top5: float
+    images: int
+
+
+def of_file(
+    path: str | os.PathLike, dataset: Dataset, *, runtime: str = "tflite"
+) -> Accuracy:
+    """Runs a file on a dataset's test images.
+
+    Args:
+      path: a `.tflite` classifier.
+      dataset: images in the shape of its input.
+      runtime: see `tflite.interpreter`.
+    """
+    loaded = interpreter_lib.load_interpreter(path, runtime=runtime)
+    scores = interpreter_lib.run(loaded, dataset.test_images)
+    ranked = np.argsort(-scores, axis=-1)
+    right = ranked == dataset.test_labels[:, None]
+    return Accuracy(
+        float(right[:, :1].any(axis=1).mean()),
+        float(right[:, :5].any(axis=1).mean()),
+        len(dataset.test_labels),
+    )
+
+
+def relative_error(actual: np.ndarray, expected: np.ndarray) -> float:
+    """Returns max|a - b| / max|b|, infinite where the shapes differ."""
+    if actual.shape != expected.shape:
+        return float("inf")
+    return float(np.abs(actual - expected).max() / np.abs(expected).max())
+
+
+def agreement(
+    model: tf_keras.Model,
+    path: str | os.PathLike,
+    images: np.ndarray,
+    *,
+    runtime: str = "tflite",
+) -> float:
+    """Compares a file with a Keras model on the last feature map.
+
+    Softmax outputs of random weights are flat and would hide every error, so the map
+    that enters the last global pooling is compared.
+
+    Args:
+      model: the Keras model.
+      path: the `.tflite` file.
+      images: float32 ``[count, height, width, channels]``.
+      runtime: see `tflite.interpreter`.
+
+    Returns:
+      max|a - b| / max|b|: at most `AGREES` for the file of this model; above
+      `TELLS_APART` for that of another.
+
+    Raises:
+      ValueError: if the model has no global average pooling.
+    """
+    expected = feature_model(model).predict(images, verbose=0)
+    return relative_error(file_features(path, images, runtime=runtime), expected)
+
+
+def feature_model(model: tf_keras.Model) -> tf_keras.Model:
+    """Returns a model's part up to the last feature map.
+
+    Raises:
+      ValueError: if it has no global average pooling.
+    """
+    pools = [
+        layer
+        for layer in model.layers
+        if isinstance(layer, tf_keras.layers.GlobalAveragePooling2D)
+    ]
+    if not pools:
+        raise ValueError(
+            f"Model {model.name!r} has no GlobalAveragePooling2D; its last feature map "
+            "is not known."
+        )
+    return tf_keras.Model(model.input, pools[-1].input)
+
+
+def file_features(
+    path: str | os.PathLike, images: np.ndarray, *, runtime: str = "tflite"
+) -> np.ndarray:
+    """Returns the last feature map of a file for each image.
+
+    Raises:
+      ValueError: if the file has no MEAN operator.
+    """
+    model = flatbuffer.read_file(path)
+    means = [
+        int(operator.inputs[0])
+        for operator in model.subgraphs[0].operators
+        if flatbuffer.operator_of(model, operator) == schema.BuiltinOperator.MEAN
+    ]
+    if not means:
+        raise ValueError(
+            f"{path} has no MEAN operator; its last feature map is unknown."
+        )
+    with warnings.catch_warnings():
+        # preserving all tensors is meant for checks like this one
+        warnings.simplefilter("ignore", UserWarning)
+        loaded = interpreter_lib.load_interpreter(
+            path, runtime=runtime, preserve_all_tensors=True
+        )
+    maps = []
+    for image in images:
+        interpreter_lib.run_once(loaded, image[None])
+        maps.append(loaded.get_tensor(means[-1]))
+    return np.concatenate(maps)

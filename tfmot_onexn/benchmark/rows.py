@@ -1,0 +1,107 @@
+"""One row of a benchmark: an artifact in a runtime. The schema of ``--json``."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+SCHEMA = 1
+
+
+@dataclasses.dataclass
+class Row:
+    """What was measured of one artifact in one runtime; None where it was not.
+
+    Attributes:
+      artifact: the file's name.
+      model: the network.
+      weights: where its weights come from.
+      variant: "dense", "weight", "filter" or "onexn".
+      n: output channels per block.
+      sparsity: share of blocks, weights or filters that are zero in pruned layers.
+      rearrange: how filters were rearranged.
+      uniform: whether every block row keeps as many blocks.
+      allocation: how the sparsity is divided among layers.
+      dtype: of the stored weights.
+      runtime: that ran it.
+      delegate: that took part of the graph.
+      target: the instruction set it was built for.
+      device: where it ran.
+      emulated: whether that is an emulator, whose times tell nothing.
+      threads: of the runtime.
+      median_ms: of one inference, with p10_ms and p90_ms.
+      runs: timed inferences.
+      speedup: the dense artifact's median over this one's; above 1 is faster.
+      size_bytes: of the artifact.
+      macs: multiply-accumulates per image.
+      nonzero_macs: of them with a weight other than 0.
+      top1: share of test images recognized, and top5.
+      images: number of test images.
+      seed: of random weights and training.
+      status: "ok", "noisy" (other processes were busy meanwhile) or "failed".
+      error: what went wrong.
+    """
+
+    artifact: str
+    model: str | None = None
+    weights: str | None = None
+    variant: str | None = None
+    n: int | None = None
+    sparsity: float | None = None
+    rearrange: str | None = None
+    uniform: bool | None = None
+    allocation: str | None = None
+    dtype: str | None = None
+    runtime: str | None = None
+    delegate: str | None = None
+    target: str = "host"
+    device: str = "local"
+    emulated: bool = False
+    threads: int | None = None
+    median_ms: float | None = None
+    p10_ms: float | None = None
+    p90_ms: float | None = None
+    runs: int | None = None
+    speedup: float | None = None
+    size_bytes: int | None = None
+    macs: int | None = None
+    nonzero_macs: int | None = None
+    top1: float | None = None
+    top5: float | None = None
+    images: int | None = None
+    seed: int | None = None
+    status: str = "ok"
+    error: str | None = None
+
+    @property
+    def label(self) -> str:
+        """A name for tables: the variant where it is known."""
+        if self.variant is None:
+            return self.artifact
+        if self.variant != "onexn":
+            return self.variant
+        name = "1×N" if self.n is None else f"1×{self.n}"
+        if self.rearrange in (None, "none"):
+            return name
+        return f"{name} rearranged"
+
+
+def set_speedups(rows: Sequence[Row]) -> None:
+    """Sets each row's speed-up over the first dense row of the default runtime."""
+    dense = next((r for r in rows if r.variant == "dense" and r.median_ms), None)
+    if dense is None or dense.median_ms is None:
+        return
+    for row in rows:
+        if row.median_ms:
+            row.speedup = dense.median_ms / row.median_ms
+
+
+def to_json(machine: dict[str, Any], rows: Sequence[Row], **more: Any) -> str:
+    """Returns the document that ``--json`` writes."""
+    document = {
+        "schema": SCHEMA,
+        "machine": machine,
+        "rows": [dataclasses.asdict(row) for row in rows],
+        **more,
+    }
+    return json.dumps(document, indent=1) + "\n"

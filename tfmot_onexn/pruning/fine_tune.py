@@ -1,0 +1,130 @@
+"""Fine-tunes a pruned model, and goes on where it was interrupted."""
+
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import tensorflow as tf
+import tf_keras
+
+from tfmot_onexn.networks import files
+from tfmot_onexn.networks.datasets import Batches, Dataset
+from tfmot_onexn.networks.recipe import Recipe
+from tfmot_onexn.pruning.callbacks import UpdatePruningStep
+
+_SETTINGS = "settings.json"
+
+
+def fine_tune(
+    model: tf_keras.Model,
+    dataset: Dataset,
+    recipe: Recipe,
+    *,
+    checkpoints: str | os.PathLike | None = None,
+    settings: Mapping[str, Any] | None = None,
+    callbacks: Sequence[tf_keras.callbacks.Callback] = (),
+    verbose: int = 0,
+) -> None:
+    """Trains a model in place by a recipe.
+
+    With ``checkpoints`` the state is kept after each epoch; called again with the same
+    model and settings, training goes on after the last whole epoch and ends as if it
+    had never stopped.
+
+    Args:
+      model: a classifier, wrapped or not. It is compiled here.
+      dataset: its training images are used.
+      recipe: see `networks.recipe`.
+      checkpoints: folder for the state, made if missing.
+      settings: what the model depends on, as plain values. A folder that belongs to
+        other settings is refused.
+      callbacks: further ones for ``fit``.
+      verbose: as for ``fit``.
+
+    Raises:
+      ValueError: if the classes differ, or the checkpoints belong to other settings.
+    """
+    if model.output_shape[-1] != dataset.classes:
+        raise ValueError(
+            f"Model {model.name!r} tells {model.output_shape[-1]} classes apart, the "
+            f"data {dataset.name!r} has {dataset.classes}. Build the model with "
+            f"classes={dataset.classes}."
+        )
+    steps = len(Batches(dataset.train_images, dataset.train_labels, recipe.batch_size))
+    recipe.compile(model, steps)
+    model.optimizer.build(model.trainable_variables)
+    used: list[tf_keras.callbacks.Callback] = [UpdatePruningStep(), *callbacks]
+    first_epoch = 0
+    if checkpoints is not None:
+        keeper = _Checkpoints(model, pathlib.Path(checkpoints))
+        first_epoch = keeper.restore({**(settings or {}), "recipe": vars(recipe)})
+        used.append(keeper)
+    batches = Batches(
+        dataset.train_images,
+        dataset.train_labels,
+        recipe.batch_size,
+        seed=recipe.seed,
+        first_epoch=first_epoch,
+    )
+    if first_epoch < recipe.epochs:
+        model.fit(
+            batches,
+            initial_epoch=first_epoch,
+            epochs=recipe.epochs,
+            callbacks=used,
+            verbose=verbose,
+            shuffle=False,
+        )
+
+
+def discard_checkpoints(checkpoints: str | os.PathLike) -> None:
+    """Removes the folder that `fine_tune` kept its state in."""
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+class _Checkpoints(tf_keras.callbacks.Callback):
+    """Keeps weights, masks, steps and optimizer state after each epoch."""
+
+    def __init__(self, model: tf_keras.Model, folder: pathlib.Path):
+        super().__init__()
+        self._folder = folder
+        self._epochs = tf.Variable(0, dtype=tf.int64, trainable=False)
+        self._manager = tf.train.CheckpointManager(
+            tf.train.Checkpoint(
+                model=model, optimizer=model.optimizer, epochs=self._epochs
+            ),
+            str(folder),
+            max_to_keep=1,
+        )
+
+    def restore(self, settings: Mapping[str, Any]) -> int:
+        """Loads the last state; returns how many epochs it has seen."""
+        wanted = json.loads(json.dumps(settings))
+        path = self._folder / _SETTINGS
+        if path.exists():
+            found = json.loads(path.read_text())
+            if found != wanted:
+                differing = sorted(
+                    key
+                    for key in {*found, *wanted}
+                    if found.get(key) != wanted.get(key)
+                )
+                raise ValueError(
+                    f"The checkpoints in {self._folder} are of a run with other "
+                    f"settings ({', '.join(differing)}). Repeat that run's settings, "
+                    "or delete the folder to start anew."
+                )
+        else:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            files.write(path, json.dumps(wanted, indent=1))
+        if self._manager.latest_checkpoint:
+            status = self._manager.checkpoint.restore(self._manager.latest_checkpoint)
+            status.assert_existing_objects_matched()
+        return int(self._epochs)
+
+    def on_epoch_end(self, epoch: int, logs=None) -> None:
+        self._epochs.assign(epoch + 1)
+        self._manager.save()
