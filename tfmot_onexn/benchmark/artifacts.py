@@ -1,13 +1,15 @@
-"""What a `.tflite` file itself tells about its row: variant, n, sparsity, MACs."""
+"""Rows of `.tflite` files: what a file tells of itself, and what timing adds."""
 
 import os
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from tfmot_onexn.benchmark import latency
-from tfmot_onexn.benchmark.rows import Row
-from tfmot_onexn.tflite import flatbuffer, kernels, validation
+from tfmot_onexn.benchmark.latency import Track, untracked
+from tfmot_onexn.benchmark.rows import Row, set_speedups
+from tfmot_onexn.tflite import flatbuffer, interpreter, kernels, validation
 
 
 def row_of(path: str | os.PathLike) -> Row:
@@ -46,7 +48,37 @@ def row_of(path: str | os.PathLike) -> Row:
     return row
 
 
-def record(row: Row, job: latency.Job, timing: latency.Timing, runtime: str) -> None:
+def time_rows(
+    untimed: Sequence[tuple[Row, str, str]],
+    *,
+    threads: int = 1,
+    runs: int = 50,
+    seed: int = 0,
+    track: Track = untracked,
+) -> list[Row]:
+    """Times artifacts in turns and completes their rows.
+
+    Args:
+      untimed: a row, the artifact's path and the runtime of each.
+      threads: of the runtimes.
+      runs: timed inferences of each artifact.
+      seed: of the order of turns.
+      track: shows progress.
+    """
+    jobs = [latency.Job(path, runtime, threads) for _, path, runtime in untimed]
+    timings = latency.measure(jobs, runs=runs, seed=seed, track=track)
+    rows = []
+    for (row, _, runtime), job, timing in zip(untimed, jobs, timings, strict=True):
+        name = runtime
+        if timing.error is None:
+            name = interpreter.resolve_runtime(runtime)
+        _record(row, job, timing, name)
+        rows.append(row)
+    set_speedups(rows)
+    return rows
+
+
+def _record(row: Row, job: latency.Job, timing: latency.Timing, runtime: str) -> None:
     """Writes a timing into a row."""
     row.runtime, row.threads = runtime, job.threads
     row.median_ms = timing.percentile(50)
@@ -55,4 +87,7 @@ def record(row: Row, job: latency.Job, timing: latency.Timing, runtime: str) -> 
     row.status = timing.status
     row.error = timing.error
     if timing.status == "noisy":
-        row.error = f"other processes used {timing.busy_share:.0%} of a core meanwhile"
+        row.error = (
+            f"other processes used {timing.busy_seconds:.2f} s of processor time in "
+            f"the {timing.seconds:.2f} s of the measurement"
+        )

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import psutil
@@ -22,8 +22,18 @@ import psutil
 from tfmot_onexn.tflite import interpreter as interpreter_lib
 
 _WARMUP_PER_TURN = 3
-# share of one core that others may use before a measurement is called noisy
-_IDLE_SHARE = 0.15
+# what others may use of one core before a measurement is called noisy: a share, and
+# seconds, since the kernel counts processor time in hundredths
+_IDLE_SHARE, _IDLE_SECONDS = 0.15, 0.05
+
+
+# wraps an iteration to show progress: (items, their number, what is done) -> items
+Track: TypeAlias = Callable[[Iterable, int, str], Iterable]
+
+
+def untracked(items: Iterable, total: int, description: str) -> Iterable:
+    """Shows no progress."""
+    return items
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,12 +51,14 @@ class Timing:
 
     Attributes:
       milliseconds: ``[runs]``, empty if the job failed.
-      busy_share: share of one core that other processes used during the turns.
+      seconds: all turns together took.
+      busy_seconds: other processes used the processors meanwhile.
       error: why the job failed, or None.
     """
 
     milliseconds: tuple[float, ...]
-    busy_share: float = 0.0
+    seconds: float = 0.0
+    busy_seconds: float = 0.0
     error: str | None = None
 
     @property
@@ -54,7 +66,8 @@ class Timing:
         """Returns "ok", "noisy" or "failed"."""
         if self.error is not None:
             return "failed"
-        return "noisy" if self.busy_share > _IDLE_SHARE else "ok"
+        noisy = self.busy_seconds > max(_IDLE_SECONDS, _IDLE_SHARE * self.seconds)
+        return "noisy" if noisy else "ok"
 
     def percentile(self, percent: float) -> float | None:
         """Returns a percentile of the milliseconds, None if there are none."""
@@ -69,7 +82,7 @@ def measure(
     runs: int = 50,
     rounds: int = 10,
     seed: int = 0,
-    progress: Callable[[Iterable, int], Iterable] = lambda items, total: items,
+    track: Track = untracked,
 ) -> list[Timing]:
     """Times every job, the jobs taking turns.
 
@@ -78,7 +91,7 @@ def measure(
       runs: timed inferences of each job in all.
       rounds: turns of each job; their order within a round is drawn anew each time.
       seed: of that order.
-      progress: wraps the iteration over rounds, ``(items, total) -> items``.
+      track: shows progress.
 
     Returns:
       One timing per job; a job that fails does not stop the others.
@@ -88,7 +101,7 @@ def measure(
     order = random.Random(seed)
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(_Worker(job)) for job in jobs]
-        for share in progress(shares, rounds):
+        for share in track(shares, rounds, "Timing in turns"):
             for worker in order.sample(workers, len(workers)):
                 worker.take_turn(share)
         return [worker.timing() for worker in workers]
@@ -144,8 +157,9 @@ class _Worker:
         """Returns what was measured."""
         if self._error is not None:
             return Timing((), error=self._error)
-        share = self._busy_seconds / self._seconds if self._seconds else 0.0
-        return Timing(tuple(self._milliseconds), max(0.0, share))
+        return Timing(
+            tuple(self._milliseconds), self._seconds, max(0.0, self._busy_seconds)
+        )
 
     @staticmethod
     def _send(process: subprocess.Popen[str], request: dict[str, int]) -> None:

@@ -7,6 +7,10 @@ from typing import Any
 
 SCHEMA = 1
 
+# design of every agreement check: a file agrees with its model, and with no other
+AGREES = 1e-5
+TELLS_APART = 0.1
+
 
 @dataclasses.dataclass
 class Row:
@@ -84,6 +88,28 @@ class Row:
         if self.rearrange in (None, "none"):
             return name
         return f"{name} rearranged"
+
+
+@dataclasses.dataclass(frozen=True)
+class Agreement:
+    """Whether a file computes what its Keras model does.
+
+    Attributes:
+      label: of the variant.
+      error: max|a - b| / max|b| on the last feature map, see `accuracy.agreement`.
+      dense_error: the same of the file against the dense model it was pruned from,
+        which must be large; infinite where the shapes differ.
+    """
+
+    label: str
+    error: float
+    dense_error: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether the file agrees with its model and the check tells models apart."""
+        apart = self.label == "dense" or self.dense_error > TELLS_APART
+        return self.error <= AGREES and apart
 
 
 def set_speedups(rows: Sequence[Row]) -> None:

@@ -1,0 +1,158 @@
+"""Shows rows as a table, a picture, a page and JSON."""
+
+import base64
+import importlib.resources
+import io
+import pathlib
+from collections.abc import Sequence
+from typing import Any
+
+import jinja2
+import matplotlib.figure
+import rich.console
+import rich.table
+
+from tfmot_onexn.benchmark import machine as machine_lib
+from tfmot_onexn.benchmark.rows import Agreement, Row, to_json
+from tfmot_onexn.networks import files
+
+NO_DELEGATE = (
+    "Without a delegate a 1×N file runs at dense speed on x86: XNNPACK, the CPU "
+    "backend of every TFLite runtime, restores the zeros when it loads the file and "
+    "multiplies them too. Its sparse kernels are switched off on x86 processors with "
+    "AVX; on ARM64 they start above two thirds zeros. What 1×N saves here is the size "
+    "of the file."
+)
+
+HEADER = ("variant", "top-1 %", "zeros %", "MB", "ms", "p10–p90", "speed-up")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """Returns a row as text, one cell per entry of `HEADER`."""
+    if row.status == "failed":
+        return (row.label, *["–"] * (len(HEADER) - 2), f"failed: {row.error}")
+    mark = " noisy" if row.status == "noisy" else ""
+    return (
+        row.label,
+        _text(row.top1, lambda share: f"{100 * share:.1f}"),
+        _text(row.sparsity, lambda share: f"{100 * share:.0f}"),
+        _text(row.size_bytes, lambda size: f"{size / 1e6:.2f}"),
+        _text(row.median_ms, lambda ms: f"{ms:.3f}{mark}"),
+        "–" if row.p10_ms is None else f"{row.p10_ms:.3f}–{row.p90_ms:.3f}",
+        _text(row.speedup, lambda ratio: f"{ratio:.2f}×"),
+    )
+
+
+def _text(value: Any, form) -> str:
+    return "–" if value is None else form(value)
+
+
+def show(console: rich.console.Console, title: str, rows: Sequence[Row]) -> None:
+    """Prints rows as a table."""
+    several = len({row.runtime for row in rows}) > 1
+    header = (*HEADER, "runtime") if several else HEADER
+    table = rich.table.Table(title=title, title_justify="left")
+    for name in header:
+        table.add_column(name, justify="left" if name == "variant" else "right")
+    for row in rows:
+        table.add_row(*cells(row), *([row.runtime or "–"] if several else []))
+    console.print(table)
+
+
+def show_agreement(
+    console: rich.console.Console, agreements: Sequence[Agreement]
+) -> None:
+    """Prints whether each file computes what its Keras model does."""
+    table = rich.table.Table(
+        title="Agreement on the last feature map, max|a − b| / max|b|",
+        title_justify="left",
+    )
+    table.add_column("variant")
+    table.add_column("file and its model", justify="right")
+    table.add_column("file and the dense model", justify="right")
+    table.add_column("")
+    for each in agreements:
+        table.add_row(
+            each.label,
+            f"{each.error:.1e}",
+            f"{each.dense_error:.1e}",
+            "ok" if each.passed else "DIFFERS",
+        )
+    console.print(table)
+
+
+def write(
+    directory: pathlib.Path,
+    title: str,
+    machine: dict[str, Any],
+    rows: Sequence[Row],
+    *,
+    notes: Sequence[str] = (),
+    documented: Sequence[Row] | None = None,
+    **more: Any,
+) -> list[pathlib.Path]:
+    """Writes ``report.json``, ``report.png`` and a self-contained ``report.html``.
+
+    Args:
+      directory: made if missing.
+      title: of the page.
+      machine: from `machine.describe`.
+      rows: what table and picture show.
+      notes: paragraphs for the page.
+      documented: the rows of the JSON document; ``rows`` if None.
+      **more: further entries of the JSON document.
+
+    Returns:
+      The paths written.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    picture = _picture(title, rows)
+    source = importlib.resources.files(__package__).joinpath("report.html.jinja")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    page = environment.from_string(source.read_text("utf-8")).render(
+        title=title,
+        header=HEADER,
+        table=[cells(row) for row in rows],
+        picture=base64.b64encode(picture).decode(),
+        notes=notes,
+        machine=machine_lib.one_line(machine),
+    )
+    document = to_json(machine, rows if documented is None else documented, **more)
+    contents = {
+        "report.json": document.encode(),
+        "report.png": picture,
+        "report.html": page.encode(),
+    }
+    for name, content in contents.items():
+        files.write(directory / name, content)
+    return [directory / name for name in contents]
+
+
+def _picture(title: str, rows: Sequence[Row]) -> bytes:
+    """Draws one panel of bars for each of latency, size and accuracy that is known."""
+    # no display is needed, or touched, to draw into memory
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    panels = [
+        ("median latency, ms", [row.median_ms for row in rows]),
+        ("size, MB", [row.size_bytes and row.size_bytes / 1e6 for row in rows]),
+        ("top-1, %", [row.top1 and 100 * row.top1 for row in rows]),
+    ]
+    panels = [(name, values) for name, values in panels if any(values)]
+    width, height = 3.6 * max(1, len(panels)) + 1.4, 0.45 * len(rows) + 1.6
+    figure = matplotlib.figure.Figure((width, height), layout="constrained")
+    labels = [row.label for row in rows]
+    for index, (name, values) in enumerate(panels):
+        axes = figure.add_subplot(1, len(panels), index + 1)
+        bars = axes.barh(range(len(rows)), [value or 0 for value in values])
+        axes.bar_label(bars, [f"{v:.3g}" if v else "–" for v in values], padding=3)
+        axes.set_yticks(range(len(rows)), labels if index == 0 else [""] * len(rows))
+        axes.invert_yaxis()
+        axes.set_xlim(0, 1.2 * max(value or 0 for value in values))
+        axes.set_title(name, fontsize=10)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(title)
+    FigureCanvasAgg(figure)
+    image = io.BytesIO()
+    figure.savefig(image, dpi=130, format="png")
+    return image.getvalue()

@@ -1,0 +1,175 @@
+"""Arguments and steps that several commands share."""
+
+import argparse
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import rich.console
+import rich.progress
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from tfmot_onexn.networks.datasets import Dataset
+    from tfmot_onexn.pruning.variants import Variant
+
+MODEL_HELP = "mobilenet, mobilenet_v2, or the path of a .keras, .h5 or SavedModel"
+DATA_HELP = "digits, or a folder of class/*.jpg"
+_REARRANGEMENTS = ("auto", "none", "l1", "assignment", "swaps")
+
+
+def add_command(
+    commands,
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+    epilog: str = "",
+) -> argparse.ArgumentParser:
+    """Adds a command with its help to the parser."""
+    parser = commands.add_parser(
+        name,
+        help=text,
+        description=text,
+        epilog=epilog,
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_network(parser: argparse.ArgumentParser) -> None:
+    """Adds what describes a network by name."""
+    group = parser.add_argument_group("if MODEL is a network by name")
+    group.add_argument(
+        "--weights", default="random", help="random, imagenet or the path of a file"
+    )
+    group.add_argument("--input-size", type=int, default=224, help="of its images")
+    group.add_argument("--alpha", type=float, default=1.0, help="width multiplier")
+    group.add_argument("--seed", type=int, default=0, help="of random weights")
+
+
+def add_pattern(parser: argparse.ArgumentParser) -> None:
+    """Adds what describes a 1xN pattern."""
+    parser.add_argument("--n", type=int, default=4, help="output channels per block")
+    parser.add_argument(
+        "--rearrange", choices=_REARRANGEMENTS, default="auto", help="order of filters"
+    )
+    parser.add_argument(
+        "--uniform", action="store_true", help="as many blocks in every block row"
+    )
+    parser.add_argument(
+        "--prune-classifier", action="store_true", help="prune the last layer too"
+    )
+
+
+def add_timing(parser: argparse.ArgumentParser) -> None:
+    """Adds what describes a measurement."""
+    parser.add_argument(
+        "--runtimes",
+        default="tflite",
+        help="comma-separated: litert, tf_lite, tflite_runtime, or tflite, the first "
+        "that is installed",
+    )
+    parser.add_argument("--threads", type=int, default=1, help="of the runtimes")
+    parser.add_argument("--runs", type=int, default=50, help="timed inferences of each")
+    parser.add_argument("--json", metavar="F", help="write the rows to a file")
+
+
+def variant(arguments: argparse.Namespace, method: str, sparsity: float) -> "Variant":
+    """Returns the variant that `add_pattern` describes."""
+    from tfmot_onexn.pruning.variants import Variant
+
+    return Variant(
+        method,
+        sparsity,
+        arguments.n,
+        arguments.rearrange,
+        arguments.uniform,
+        arguments.prune_classifier,
+    )
+
+
+def network(
+    arguments: argparse.Namespace, data: str | None = None
+) -> "tuple[tf_keras.Model, Dataset | None]":
+    """Returns the model that MODEL names, and the dataset if there is one."""
+    from tfmot_onexn.networks import datasets, models
+
+    if arguments.model not in models.NETWORKS:
+        model = models.load(arguments.model)
+        size = model.input_shape[1]
+        seed = arguments.seed
+        return model, datasets.load(data, size, seed=seed) if data else None
+    size, dataset = arguments.input_size, None
+    if data:
+        dataset = datasets.load(data, size, seed=arguments.seed)
+    model = models.build(
+        arguments.model,
+        arguments.weights,
+        input_shape=(size, size, 3),
+        alpha=arguments.alpha,
+        classes=dataset.classes if dataset else 1000,
+        seed=arguments.seed,
+    )
+    if dataset and arguments.weights == "random":
+        models.set_batch_norm_momentum(model, 0.9)
+    return model, dataset
+
+
+def report_rows(
+    arguments: argparse.Namespace,
+    title: str,
+    machine: dict[str, Any],
+    rows,
+    **more: Any,
+) -> int:
+    """Prints rows and writes ``--json``; returns 1 if all of them failed."""
+    from tfmot_onexn.benchmark import machine as machine_lib
+    from tfmot_onexn.benchmark import report
+    from tfmot_onexn.benchmark.rows import to_json
+    from tfmot_onexn.networks import files
+
+    console = rich.console.Console()
+    report.show(console, title, rows)
+    console.print(machine_lib.one_line(machine), style="dim", highlight=False)
+    if arguments.json:
+        files.write(arguments.json, to_json(machine, rows, **more))
+    return int(all(row.status == "failed" for row in rows))
+
+
+def load_tensorflow() -> None:
+    """Imports TensorFlow without the notes that its C++ code prints meanwhile.
+
+    They are shown after all if the import fails.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with tempfile.TemporaryFile() as notes:
+        os.dup2(notes.fileno(), 2)
+        try:
+            tensorflow = importlib.import_module("tensorflow")
+            importlib.import_module("tensorflow_model_optimization")
+        except BaseException:
+            notes.seek(0)
+            os.write(kept, notes.read())
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+    tensorflow.get_logger().setLevel("ERROR")
+
+
+def track(items: Iterable, total: int, description: str) -> Iterable:
+    """Shows a progress bar on standard error."""
+    return rich.progress.track(
+        items,
+        description,
+        total=total,
+        console=rich.console.Console(stderr=True),
+        transient=True,
+    )
