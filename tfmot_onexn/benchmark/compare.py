@@ -48,7 +48,7 @@ def build(
     images = rng.normal(size=(_AGREEMENT_IMAGES, *model.input_shape[1:]))
     images = images.astype(np.float32)
     return row, Agreement(
-        row.label,
+        row.label_at_sparsity,
         accuracy.agreement(final, path, images),
         accuracy.agreement(prepared, path, images),
     )

@@ -89,6 +89,11 @@ class Row:
             return name
         return f"{name} rearranged"
 
+    @property
+    def label_at_sparsity(self) -> str:
+        """The label with the sparsity, to tell rows of one variant apart."""
+        return f"{self.label} {self.sparsity:.0%}" if self.sparsity else self.label
+
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:

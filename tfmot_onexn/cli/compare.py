@@ -74,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             title,
             found.machine,
             found.rows,
-            notes=[report.NO_DELEGATE],
+            notes=[report.FILTER_MACS, report.NO_DELEGATE],
             agreement=agreement,
         )
     return status or int(not all(each.passed for each in found.agreements))

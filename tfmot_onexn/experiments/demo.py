@@ -128,7 +128,7 @@ def _publish(
     seconds: float,
 ) -> None:
     """Prints the table and writes the report."""
-    notes = [note, report.NO_DELEGATE]
+    notes = [note, report.FILTER_MACS, report.NO_DELEGATE]
     report.show(console, TITLE, rows)
     written = report.write(
         directory,
