@@ -1,0 +1,47 @@
+# make demo   the main job, end to end, on embedded data
+# make test   every test
+# make lint   ruff and mypy
+# make bench  cost of training, saliency kept by rearrangement
+# Each sets up what it needs in .venv from constraints.txt.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: setup demo test lint bench clean
+
+setup: .venv/ready
+
+.venv/ready: constraints.txt pyproject.toml setup.py
+	$(PYTHON) -m venv .venv
+	$(PIP_INSTALL) -e .
+	touch $@
+
+.venv/ready-dev: .venv/ready
+	$(PIP_INSTALL) -e .[dev]
+	touch $@
+
+# tflite_runtime needs numpy 1, so the oldest supported runtime has its own environment
+.venv-tflite-runtime/ready:
+	$(PYTHON) -m venv .venv-tflite-runtime
+	.venv-tflite-runtime/bin/pip install --quiet --disable-pip-version-check \
+		tflite-runtime==2.14.0 numpy==1.26.4
+	touch $@
+
+demo: .venv/ready
+	$(BIN)/onexn demo
+
+test: .venv/ready-dev .venv-tflite-runtime/ready
+	$(BIN)/python -m pytest -n auto --dist worksteal -q
+
+lint: .venv/ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready
+	$(BIN)/python -m tfmot_onexn.experiments.training_cost
+	$(BIN)/python -m tfmot_onexn.experiments.kept_saliency $(PRETRAINED)
+
+clean:
+	rm -rf .venv .venv-tflite-runtime build *.egg-info
