@@ -41,22 +41,22 @@ def branches():
     return tf_keras.Model(image, layers.Conv2D(5, 1, name="last")(x))
 
 
-def small_network():
+def small_network(width=1):
     """An inverted residual and a classifier, all kinds of layers that pruning meets."""
     image = layers.Input((8, 8, 3))
-    x = layers.Conv2D(8, 3, 2, "same", use_bias=False, name="stem")(image)
+    x = layers.Conv2D(8 * width, 3, 2, "same", use_bias=False, name="stem")(image)
     x = layers.BatchNormalization(momentum=0.9)(x)
     x = block_input = layers.ReLU(6.0)(x)
-    x = layers.Conv2D(24, 1, use_bias=False, name="expand")(x)
+    x = layers.Conv2D(24 * width, 1, use_bias=False, name="expand")(x)
     x = layers.BatchNormalization(momentum=0.9)(x)
     x = layers.ReLU(6.0)(x)
     x = layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)
     x = layers.BatchNormalization(momentum=0.9)(x)
     x = layers.ReLU(6.0)(x)
-    x = layers.Conv2D(8, 1, use_bias=False, name="project")(x)
+    x = layers.Conv2D(8 * width, 1, use_bias=False, name="project")(x)
     x = layers.BatchNormalization(momentum=0.9)(x)
     x = layers.Add()([block_input, x])
-    x = layers.Conv2D(32, 1, name="head")(x)
+    x = layers.Conv2D(32 * width, 1, name="head")(x)
     x = layers.BatchNormalization(scale=False, momentum=0.9)(x)
     x = layers.ReLU()(x)
     x = layers.GlobalAveragePooling2D()(x)

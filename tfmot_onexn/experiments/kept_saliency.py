@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for n in (4, 16):
             for sparsity in (0.5, 0.75):
                 table.add_row(label, *_cells(network, n, sparsity))
-    console = rich.console.Console()
+    console = rich.console.Console(width=110)
     console.print(table)
     console.print(machine.one_line(machine.describe()), highlight=False)
 

@@ -133,8 +133,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         "mean step, ms": lambda s: 1e3 * s[:, _WARMUP_STEPS:].mean(axis=1),
     }
     table = rich.table.Table(
-        title=f"{arguments.turns} turns of {arguments.steps} steps: medians over turns, "
-        "and ratios to unwrapped in the same turn (p10–p90)",
+        title=f"Medians over {arguments.turns} turns of {arguments.steps} steps, and "
+        "ratios to unwrapped in the same turn (p10–p90)",
     )
     table.add_column("")
     for name in figures:

@@ -1,6 +1,7 @@
 """The training callback that renews masks between steps."""
 
 import json
+from collections.abc import Callable
 
 import tensorflow as tf
 import tf_keras
@@ -28,7 +29,7 @@ class UpdatePruningStep(tf_keras.callbacks.Callback):
     def __init__(self) -> None:
         super().__init__()
         self._by_schedule: list[list[MaskingWrapper]] = []
-        self._count_steps = None
+        self._next_step: Callable | None = None
         self._batch = 0
 
     def on_train_begin(self, logs=None) -> None:
@@ -39,26 +40,19 @@ class UpdatePruningStep(tf_keras.callbacks.Callback):
                 by_schedule.setdefault(config, []).append(wrapper)
         self._by_schedule = list(by_schedule.values())
         self._hand_over(True)
-        scheduled = [wrapper for same in self._by_schedule for wrapper in same]
-        for wrapper in scheduled:
+        for wrapper in self._scheduled():
             if int(wrapper.pruning_step) < 0:
                 wrapper.pruning_step.assign(0)
-
-        @tf.function
-        def count_steps(count):
-            for wrapper in scheduled:
-                wrapper.pruning_step.assign_add(count)
-
-        self._count_steps = count_steps if scheduled else None
+        self._next_step = self._step_function() if self._by_schedule else None
 
     def on_train_batch_begin(self, batch, logs=None) -> None:
         self._batch = batch
-        self._advance(1)
+        self._advance()
 
     def on_train_batch_end(self, batch, logs=None) -> None:
-        # more than one step per call with steps_per_execution
-        if batch > self._batch:
-            self._advance(batch - self._batch)
+        # with steps_per_execution a batch stands for several steps
+        for _ in range(batch - self._batch):
+            self._advance()
 
     def on_epoch_end(self, epoch, logs=None) -> None:
         for wrapper in self._wrappers():
@@ -84,19 +78,31 @@ class UpdatePruningStep(tf_keras.callbacks.Callback):
         if changed and self.model.train_function is not None:
             self.model.make_train_function(force=True)
 
-    def _advance(self, count: int) -> None:
-        if self._count_steps is None:
+    def _scheduled(self) -> list[MaskingWrapper]:
+        return [wrapper for same in self._by_schedule for wrapper in same]
+
+    def _step_function(self) -> Callable:
+        """Returns one graph that counts a step and asks every schedule about it."""
+
+        @tf.function(autograph=False)
+        def next_step():
+            for wrapper in self._scheduled():
+                wrapper.pruning_step.assign_add(1)
+            return [
+                same[0].pruning_schedule(same[0].pruning_step.read_value())
+                for same in self._by_schedule
+            ]
+
+        return next_step
+
+    def _advance(self) -> None:
+        if self._next_step is None:
             return
-        for same in self._by_schedule:
-            first = int(same[0].pruning_step)
-            schedule = same[0].pruning_schedule
-            due = None
-            for step in range(first + 1, first + count + 1):
-                prune, sparsity = schedule(tf.constant(step, tf.int64))
-                due = float(sparsity) if prune else due
-            if due is not None:
-                self._renew(same, due)
-        self._count_steps(tf.constant(count, tf.int64))
+        for same, (due, sparsity) in zip(
+            self._by_schedule, self._next_step(), strict=True
+        ):
+            if due:
+                self._renew(same, float(sparsity))
 
     def _renew(self, wrappers: list[MaskingWrapper], sparsity: float) -> None:
         for wrapper in wrappers:

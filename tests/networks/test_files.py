@@ -1,0 +1,43 @@
+import os
+
+import pytest
+
+from tfmot_onexn.networks import files
+
+
+def test_write_replaces_a_file_whole(tmp_path):
+    path = tmp_path / "a.txt"
+    files.write(path, "old")
+    files.write(path, b"new")
+    assert path.read_bytes() == b"new"
+    assert os.listdir(tmp_path) == ["a.txt"]
+
+
+def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = tmp_path / "a.keras"
+    path.write_text("old")
+    with pytest.raises(RuntimeError), files.replacing(path) as temporary:
+        assert temporary.name.endswith(".keras")
+        assert temporary.parent == tmp_path
+        temporary.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.keras"]
+
+
+def test_permissions_are_those_of_any_new_file(tmp_path):
+    plain = tmp_path / "plain"
+    plain.touch()
+    files.write(tmp_path / "ours", "")
+    assert (tmp_path / "ours").stat().st_mode == plain.stat().st_mode
+
+
+def test_a_path_that_cannot_be_written_is_refused_with_the_reason(tmp_path):
+    missing = tmp_path / "none" / "a.tflite"
+    for check in (files.require_writable, lambda path: files.write(path, "")):
+        with pytest.raises(ValueError, match=r"Cannot write .*a.tflite: No such file"):
+            check(missing)
+        with pytest.raises(ValueError, match="it is a folder"):
+            check(tmp_path)
+    files.require_writable(tmp_path / "a")
+    assert os.listdir(tmp_path) == []

@@ -1,0 +1,80 @@
+import keras
+import numpy as np
+import pytest
+import tf_keras
+from graphs import images, small_network
+
+from tfmot_onexn.networks import models
+
+SMALL = {"input_shape": (32, 32, 3), "alpha": 0.35, "classes": 10}
+
+
+def test_random_networks_by_name():
+    model = models.build("mobilenet_v2", seed=3, **SMALL)
+    again = models.build("mobilenet_v2", seed=3, **SMALL)
+    assert model.name == "mobilenet_v2"
+    assert model.output_shape == (None, 10)
+    for one, other in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+    narrow = {**SMALL, "alpha": 0.25}
+    assert models.build("mobilenet", **narrow).output_shape == (None, 10)
+
+
+@pytest.mark.parametrize(
+    "name", ["weights.weights.h5", "legacy.h5", "whole.h5", "whole.keras"]
+)
+def test_weights_come_from_a_file(tmp_path, name):
+    trained = models.build("mobilenet_v2", seed=5, **SMALL)
+    path = str(tmp_path / name)
+    if "whole" in name:
+        trained.save(path)
+    else:
+        trained.save_weights(path)
+    loaded = models.build("mobilenet_v2", path, **SMALL)
+    for one, other in zip(trained.weights, loaded.weights, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "model.h5", "saved_model"])
+def test_models_load_from_files(tmp_path, name):
+    model = small_network()
+    path = tmp_path / name
+    model.save(str(path))
+    loaded = models.load(path)
+    x = images(model)
+    np.testing.assert_allclose(loaded(x), model(x), rtol=1e-5)
+
+
+def test_a_keras_3_file_is_copied(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    path = tmp_path / "three.keras"
+    model.save(path)
+    loaded = models.load(path)
+    assert isinstance(loaded, tf_keras.Model)
+    x = np.ones((1, 3), np.float32)
+    np.testing.assert_allclose(loaded(x), np.asarray(model(x)), rtol=1e-6)
+
+
+def test_momentum_is_set_on_every_normalization():
+    model = models.build("mobilenet_v2", **SMALL)
+    models.set_batch_norm_momentum(model, 0.9)
+    norms = [layer for layer in model.layers if hasattr(layer, "moving_mean")]
+    assert {layer.momentum for layer in norms} == {0.9}
+
+
+def test_what_cannot_be_built_or_loaded_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"network 'vgg'; choose .*'mobilenet_v2'"):
+        models.build("vgg")
+    with pytest.raises(ValueError, match=r"No weights at none.h5"):
+        models.build("mobilenet_v2", "none.h5", **SMALL)
+    with pytest.raises(ValueError, match=r"No model at none.keras"):
+        models.load("none.keras")
+    for name in ("broken.keras", "broken.h5", "folder"):
+        path = tmp_path / name
+        path.mkdir() if name == "folder" else path.write_bytes(b"no model at all")
+        with pytest.raises(ValueError, match=rf"Cannot load .*{name} as a Keras model"):
+            models.load(path)
+    other = str(tmp_path / "other.weights.h5")
+    small_network().save_weights(other)
+    with pytest.raises(ValueError, match=r"weights in .* do not fit mobilenet_v2"):
+        models.build("mobilenet_v2", other, **SMALL)
