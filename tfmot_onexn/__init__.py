@@ -31,6 +31,9 @@ _MODULE_OF = {
     "PrunePointwise": "tfmot_onexn.pruning.policy",
     "PruningSummaries": "tensorflow_model_optimization.sparsity.keras",
     "UpdatePruningStep": "tfmot_onexn.pruning.callbacks",
+    "convert_to_tflite": "tfmot_onexn.tflite.convert",
+    "from_keras3": "tfmot_onexn.networks.keras3",
+    "load_interpreter": "tfmot_onexn.tflite.interpreter",
     "prune_filters": "tfmot_onexn.pruning.prune",
     "prune_low_magnitude_1xN": "tfmot_onexn.pruning.prune",
     "prune_scope": "tfmot_onexn.pruning.prune",
@@ -38,6 +41,7 @@ _MODULE_OF = {
     "rearrange": "tfmot_onexn.graph.rearrange",
     "shrink_filters": "tfmot_onexn.graph.shrink",
     "strip_pruning": "tfmot_onexn.pruning.prune",
+    "summary": "tfmot_onexn.inspection",
 }
 
 __all__ = sorted(_MODULE_OF)

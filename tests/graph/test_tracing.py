@@ -72,57 +72,6 @@ def test_groups_of_a_graph_with_branches():
     assert read.axis.role == "input"
 
 
-def test_a_reshape_that_cuts_channels_pins_them():
-    image = layers.Input((8, 8, 3))
-    x = layers.Conv2D(16, 1, name="cut")(image)
-    x = layers.Reshape((16, 8, 8), name="halves")(x)
-    graph = tracing.trace(tf_keras.Model(image, layers.Conv2D(2, 1)(x)))
-    assert group_of(graph, "cut").pinned
-    assert graph.untraced == ("halves (Reshape): splits or mixes channels",)
-
-
-def test_a_removed_gate_is_kept_where_it_would_leak():
-    image = layers.Input((4, 4, 3))
-    gate = layers.Conv2D(4, 1, activation="sigmoid", name="gate")(image)
-    model = tf_keras.Model(image, layers.Conv2D(2, 1, name="reader")(gate))
-    group = group_of(tracing.trace(model), "gate")
-    assert not group.pinned
-    assert group.kept == ("a removed channel would not be zero before reader",)
-
-
-class Shuffle(layers.Layer):
-    def call(self, inputs):
-        return inputs[..., ::-1]
-
-
-class Standardized(layers.Conv2D):
-    def convolution_op(self, inputs, kernel):
-        return super().convolution_op(inputs, kernel - 1.0)
-
-
-class Renamed(layers.Conv2D):
-    pass
-
-
-def test_an_unknown_layer_pins_its_group_and_is_named():
-    image = layers.Input((4, 4, 3))
-    x = layers.Conv2D(8, 1, name="before")(image)
-    x = Shuffle(name="shuffle")(x)
-    x = layers.Conv2D(8, 1, name="between")(x)
-    x = layers.Conv2D(8, 1, activation=lambda t: t[..., ::-1], name="odd")(x)
-    x = Standardized(8, 1, name="other_arithmetic")(x)
-    x = Renamed(8, 1, name="subclass")(x)
-    model = tf_keras.Model(image, layers.Conv2D(2, 1)(x))
-    graph = tracing.trace(model)
-    free = {layer.name for g in graph.groups if not g.pinned for layer in g.producers}
-    assert free == {"between", "subclass"}
-    listed = "\n".join(graph.untraced)
-    assert "shuffle (Shuffle): no rule for this kind of layer" in listed
-    assert "odd has the activation <lambda>, which may mix channels" in listed
-    assert "other_arithmetic (Standardized)" in listed
-    assert "shuffle" in group_of(graph, "before").pinned[0]
-
-
 def test_a_shared_layer_ties_the_channels_of_its_calls():
     shared = layers.Conv2D(8, 1, name="shared")
     one, two = layers.Input((4, 4, 3)), layers.Input((4, 4, 3))

@@ -37,8 +37,8 @@ VARIANTS = (
 _ACCURACY_NOTE = (
     "Accuracy: MobileNetV2 0.35 at 32×32 on {images} handwritten digits that it was "
     "not trained on; every variant was fine-tuned for {epochs} epochs. One seed: "
-    "differences of one or two points say nothing. Size and latency: MobileNetV2 1.0 "
-    "at {size}×{size} with random weights, one thread."
+    "differences of one or two points say nothing. Size and latency: MobileNetV2 "
+    "{alpha} at {size}×{size} with random weights, one thread."
 )
 
 
@@ -50,11 +50,15 @@ class Budget:
       epochs: of the dense network from random weights.
       tuning_epochs: of every variant.
       runs: timed inferences of each file.
+      timed_size: height and width of the images of the network that is timed.
+      timed_alpha: its width multiplier.
     """
 
     epochs: int = 25
     tuning_epochs: int = 10
     runs: int = 100
+    timed_size: int = 224
+    timed_alpha: float = 1.0
 
 
 QUICK = Budget(epochs=2, tuning_epochs=1, runs=20)
@@ -64,7 +68,6 @@ def run(
     directory: pathlib.Path,
     *,
     budget: Budget = Budget(),
-    latency_size: int = 224,
     seed: int = 0,
     console: rich.console.Console | None = None,
 ) -> list[Row]:
@@ -73,7 +76,6 @@ def run(
     Args:
       directory: for the report.
       budget: how long to train and to measure.
-      latency_size: height and width of the images of the network that is timed.
       seed: of weights, data and order.
       console: where to print.
 
@@ -92,7 +94,10 @@ def run(
             for variant in VARIANTS
         ]
         timed_network = models.build(
-            "mobilenet_v2", input_shape=(latency_size, latency_size, 3), seed=seed
+            "mobilenet_v2",
+            input_shape=(budget.timed_size, budget.timed_size, 3),
+            alpha=budget.timed_alpha,
+            seed=seed,
         )
         comparison = compare.compare(
             timed_network,
@@ -112,7 +117,10 @@ def run(
     ]
     seconds = time.perf_counter() - started
     note = _ACCURACY_NOTE.format(
-        images=len(dataset.test_labels), epochs=budget.tuning_epochs, size=latency_size
+        images=len(dataset.test_labels),
+        epochs=budget.tuning_epochs,
+        alpha=budget.timed_alpha,
+        size=budget.timed_size,
     )
     _publish(directory, console, comparison, rows, accuracies, note, seconds)
     return rows

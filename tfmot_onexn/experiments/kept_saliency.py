@@ -71,7 +71,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     table = rich.table.Table(title="Share of the l1 norm kept by 1×N pruning")
     for column in ("network", "N", "p", *WAYS, "assignment ÷ l1", "swaps ÷ l1", "s"):
-        table.add_column(column, justify="left" if column == "network" else "right")
+        first = column == "network"
+        table.add_column(column, justify="left" if first else "right", no_wrap=first)
     for text in arguments.networks:
         label, _, weights = text.partition("=")
         name, _, alpha = label.partition(":")

@@ -198,6 +198,8 @@ def strip_pruning(model: tf_keras.Model) -> tf_keras.Model:
     for layer, bare in pairs:
         masks_of = {id(w): mask for w, mask, _ in getattr(layer, "pruning_vars", [])}
         inner = tracing.unwrapped(layer)
+        if inner.built and not bare.built:
+            bare.build_from_config(inner.get_build_config())
         for source, target in zip(inner.weights, bare.weights, strict=True):
             mask = masks_of.get(id(source))
             value = source.read_value()

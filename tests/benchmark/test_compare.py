@@ -1,0 +1,65 @@
+import os
+
+import numpy as np
+import pytest
+
+from tfmot_onexn.benchmark import compare
+from tfmot_onexn.networks.datasets import Dataset
+from tfmot_onexn.pruning.variants import Variant
+
+VARIANTS = [
+    Variant("dense"),
+    Variant("filter"),
+    Variant("onexn", n=8, rearrange="none"),
+    Variant("onexn", 0.75, n=8),
+]
+
+
+def test_variants_are_built_checked_timed_and_tested(dense_model, tmp_path, rng):
+    x = rng.normal(size=(10, 8, 8, 3)).astype(np.float32)
+    labels = dense_model(x).numpy().argmax(axis=1)
+    found = compare.compare(
+        dense_model,
+        VARIANTS,
+        tmp_path,
+        weights="random",
+        runtimes=["litert", "tf_lite"],
+        dataset=Dataset("some", x[:0], labels[:0], x, labels, 4),
+        runs=3,
+    )
+    assert [row.label_at_sparsity for row in found.rows[::2]] == [
+        "dense",
+        "filter 50%",
+        "1×8 50%",
+        "1×8 rearranged 75%",
+    ]
+    assert [row.runtime for row in found.rows[:2]] == ["litert", "tf_lite"]
+    dense, filtered, half, most = found.rows[::2]
+    assert dense.top1 == 1.0 > most.top1
+    assert dense.size_bytes > half.size_bytes > most.size_bytes
+    assert filtered.macs < dense.macs
+    assert half.model == "small"
+    assert all(row.median_ms > 0 and row.status != "failed" for row in found.rows)
+    assert [each.label for each in found.agreements][2:] == [
+        "1×8 50%",
+        "1×8 rearranged 75%",
+    ]
+    assert all(each.passed for each in found.agreements)
+    assert found.agreements[1].dense_error == float("inf")
+    assert len(os.listdir(tmp_path)) == 4
+
+
+def test_a_file_of_another_model_does_not_pass(dense_model, tmp_path, monkeypatch):
+    """The agreement check sees a converter that forgets the masks."""
+
+    class Forgetful(Variant):
+        def prune(self, prepared):
+            return Variant("dense").prune(prepared)
+
+    row, agreement = compare.build(
+        dense_model, Forgetful("onexn", rearrange="none"), tmp_path / "a.tflite"
+    )
+    assert agreement.error <= 1e-5
+    assert agreement.dense_error == pytest.approx(agreement.error)
+    assert not agreement.passed
+    assert row.variant == "onexn"

@@ -1,0 +1,33 @@
+import json
+import subprocess
+import sys
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tfmot_onexn.benchmark.worker", *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def test_a_worker_answers_each_line_with_as_many_times(files):
+    process = start(files["onexn"], "litert", "1")
+    assert json.loads(process.stdout.readline()) == {"ready": True}
+    for runs in (1, 5):
+        request = json.dumps({"warmup": 2, "runs": runs})
+        process.stdin.write(request + "\n")
+        process.stdin.flush()
+        answer = json.loads(process.stdout.readline())
+        assert len(answer["ms"]) == runs
+        assert answer["cpu_s"] >= 0
+    output, _ = process.communicate()
+    assert output == ""
+    assert process.returncode == 0
+
+
+def test_a_file_that_cannot_be_loaded_is_its_first_answer(tmp_path):
+    process = start(str(tmp_path / "none.tflite"), "litert", "1")
+    assert "Cannot read" in json.loads(process.communicate()[0])["error"]

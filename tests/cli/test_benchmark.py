@@ -1,0 +1,51 @@
+import json
+
+import pytest
+
+
+@pytest.fixture(scope="module")
+def tflite_file(model_file, tmp_path_factory):
+    from tfmot_onexn.networks import models
+    from tfmot_onexn.tflite.convert import convert_to_tflite
+
+    path = tmp_path_factory.mktemp("files") / "dense.tflite"
+    convert_to_tflite(models.load(model_file), path)
+    return path
+
+
+def test_files_are_timed_and_written_as_json(onexn, tflite_file, tmp_path):
+    rows = tmp_path / "rows.json"
+    code, output, _ = onexn(
+        *("benchmark", tflite_file, "--runs", 3, "--runtimes", "litert,tf_lite"),
+        *("--json", rows),
+    )
+    assert code == 0
+    assert "dense" in output
+    assert "LiteRT" in output
+    document = json.loads(rows.read_text())
+    assert [row["runtime"] for row in document["rows"]] == ["litert", "tf_lite"]
+    assert document["rows"][0]["speedup"] == 1.0
+    assert document["rows"][0]["runs"] == 3
+    assert document["machine"]["cores"] >= 1
+
+
+def test_a_failed_row_stays_and_only_all_failed_fails(onexn, tflite_file, tmp_path):
+    bad = tmp_path / "bad.tflite"
+    bad.write_bytes(b"no model at all")
+    rows = tmp_path / "rows.json"
+    code, output, _ = onexn("benchmark", bad, tflite_file, "--runs", 2, "--json", rows)
+    assert code == 0
+    assert "failed" in output
+    statuses = [row["status"] for row in json.loads(rows.read_text())["rows"]]
+    assert statuses[0] == "failed"
+    assert statuses[1] != "failed"
+    code, _, _ = onexn("benchmark", bad, "--runs", 2)
+    assert code == 1
+
+
+def test_a_missing_runtime_is_a_failed_row_with_the_remedy(onexn, tflite_file):
+    code, output, _ = onexn(
+        "benchmark", tflite_file, "--runs", 2, "--runtimes", "tflite_runtime"
+    )
+    assert code == 1
+    assert "pip" in output

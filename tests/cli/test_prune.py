@@ -1,0 +1,92 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tf_keras
+
+
+def zeros(path, name):
+    layer = tf_keras.models.load_model(path, compile=False).get_layer(name)
+    return float((layer.kernel.numpy() == 0).mean())
+
+
+def test_a_model_is_pruned_without_data(onexn, model_file, tmp_path):
+    path = tmp_path / "out.keras"
+    code, output, _ = onexn(
+        *("prune", model_file, "-o", path, "--n", 8, "--sparsity", 0.75)
+    )
+    assert code == 0
+    assert output == f"Saved {path}; look at it with `onexn summary`.\n"
+    assert zeros(path, "expand") == pytest.approx(0.75, abs=0.01)
+    assert zeros(path, "classifier") == 0
+    onexn("prune", model_file, "-o", path, "--method", "weight", "--prune-classifier")
+    assert zeros(path, "classifier") == pytest.approx(0.5, abs=0.01)
+    onexn("prune", model_file, "-o", path, "--method", "filter")
+    model = tf_keras.models.load_model(path, compile=False)
+    assert model.get_layer("expand").filters == 36
+    assert os.listdir(tmp_path) == ["out.keras"]
+
+
+def test_arguments_that_make_no_sense_are_refused(onexn, model_file, tmp_path):
+    path = tmp_path / "out.keras"
+    (tmp_path / "images").mkdir()
+    for arguments, message in [
+        (("-o", path, "--n", 0), "at least 1, found 0"),
+        (("-o", path, "--sparsity", 50), "lie in [0, 1), found 50.0"),
+        (("-o", path, "--data", tmp_path / "images"), "No images in"),
+        (("-o", path, "--data", "digits"), "tells 4 classes apart"),
+        (("-o", tmp_path / "out.h5"), "must end in .keras"),
+        (("-o", tmp_path / "none" / "out.keras"), "No such file or directory"),
+    ]:
+        code, _, errors = onexn("prune", model_file, *arguments)
+        assert code == 1
+        assert message in errors
+        assert errors.count("\n") == 1
+    assert os.listdir(tmp_path) == ["images"]
+
+
+RUN = (
+    *("prune", "mobilenet_v2", "--alpha", "0.35", "--input-size", "32"),
+    *("--data", "digits", "--epochs", "3", "--batch-size", "256", "--rearrange", "l1"),
+)
+
+
+def start(path):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tfmot_onexn", *RUN, "-o", str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_no_half_file_and_goes_on(tmp_path):
+    whole, killed = tmp_path / "whole.keras", tmp_path / "killed.keras"
+    uninterrupted = start(whole)
+    process = start(killed)
+    checkpoint = tmp_path / "killed.keras.checkpoints" / "checkpoint"
+    deadline = time.monotonic() + 100
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not killed.exists()
+    assert not list(tmp_path.glob(".unfinished-killed*"))
+
+    resumed = start(killed)
+    output, errors = resumed.communicate()
+    assert resumed.returncode == 0, errors
+    assert "Epoch 1/3" not in output
+    assert "Epoch 3/3" in output
+    assert "top-1 on 360 test images" in output
+    uninterrupted.communicate()
+    expected = tf_keras.models.load_model(whole, compile=False)
+    actual = tf_keras.models.load_model(killed, compile=False)
+    for one, other in zip(expected.weights, actual.weights, strict=True):
+        np.testing.assert_allclose(other, one, atol=1e-5, err_msg=one.name)
+    assert sorted(os.listdir(tmp_path)) == ["killed.keras", "whole.keras"]

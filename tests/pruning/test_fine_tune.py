@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import tf_keras
+from graphs import small_network
+from tensorflow_model_optimization.sparsity import keras as tfmot
+
+from tfmot_onexn.networks.datasets import Dataset
+from tfmot_onexn.networks.recipe import Recipe
+from tfmot_onexn.pruning import fine_tune as fine_tune_lib
+from tfmot_onexn.pruning import prune
+
+RECIPE = Recipe(epochs=4, batch_size=16, learning_rate=0.05, warmup_epochs=0.5)
+
+
+@pytest.fixture(scope="module")
+def dataset():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 4, 96)
+    images = rng.normal(size=(96, 8, 8, 3)).astype(np.float32)
+    images[..., 0] += labels[:, None, None] - 1.5
+    return Dataset("blobs", images[:64], labels[:64], images[64:], labels[64:], 4)
+
+
+def fresh():
+    tf_keras.utils.set_random_seed(3)
+    network = small_network()
+    outputs = tf_keras.layers.Softmax()(network.output)
+    model = tf_keras.Model(network.input, outputs, name="small")
+    schedule = tfmot.PolynomialDecay(0.0, 0.75, 2, 13, frequency=3)
+    return prune.prune_low_magnitude_1xN(model, 4, schedule)
+
+
+class Interrupted(tf_keras.callbacks.Callback):
+    def __init__(self, epoch, batch):
+        super().__init__()
+        self.at = (epoch, batch)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        if (self.epoch, batch) == self.at:
+            raise KeyboardInterrupt
+
+
+def test_training_learns(dataset):
+    model = fresh()
+    fine_tune_lib.fine_tune(model, dataset, Recipe(epochs=12, batch_size=16))
+    _, accuracy = model.evaluate(dataset.test_images, dataset.test_labels, verbose=0)
+    assert accuracy > 0.6
+
+
+@pytest.mark.parametrize(
+    "interruptions", [[(0, 1)], [(2, 0)], [(1, 3), (2, 2), (3, 1)]]
+)
+def test_an_interrupted_run_ends_as_an_uninterrupted_one(
+    dataset, tmp_path, interruptions
+):
+    whole = fresh()
+    fine_tune_lib.fine_tune(whole, dataset, RECIPE)
+    for epoch, batch in interruptions:
+        with pytest.raises(KeyboardInterrupt):
+            fine_tune_lib.fine_tune(
+                fresh(),
+                dataset,
+                RECIPE,
+                checkpoints=tmp_path / "kept",
+                callbacks=[Interrupted(epoch, batch)],
+            )
+    resumed = fresh()
+    fine_tune_lib.fine_tune(resumed, dataset, RECIPE, checkpoints=tmp_path / "kept")
+    for expected, actual in zip(whole.weights, resumed.weights, strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-6, err_msg=expected.name)
+    fine_tune_lib.discard_checkpoints(tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_finished_run_is_not_repeated(dataset, tmp_path):
+    model = fresh()
+    fine_tune_lib.fine_tune(model, dataset, RECIPE, checkpoints=tmp_path)
+    again = fresh()
+    fine_tune_lib.fine_tune(again, dataset, RECIPE, checkpoints=tmp_path)
+    for expected, actual in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(actual, expected)
+
+
+def test_checkpoints_of_another_run_are_refused(dataset, tmp_path):
+    fine_tune_lib.fine_tune(
+        fresh(), dataset, RECIPE, checkpoints=tmp_path, settings={"n": 4, "p": 0.5}
+    )
+    with pytest.raises(ValueError, match=r"other settings \(n\).*delete the folder"):
+        fine_tune_lib.fine_tune(
+            fresh(), dataset, RECIPE, checkpoints=tmp_path, settings={"n": 8, "p": 0.5}
+        )
+    with pytest.raises(ValueError, match=r"other settings \(n, p, recipe\)"):
+        fine_tune_lib.fine_tune(
+            fresh(), dataset, Recipe(epochs=9), checkpoints=tmp_path
+        )
+
+
+def test_a_model_for_other_classes_is_refused(dataset):
+    model = tf_keras.Sequential(
+        [tf_keras.layers.Flatten(input_shape=(8, 8, 3)), tf_keras.layers.Dense(7)],
+        name="seven",
+    )
+    with pytest.raises(
+        ValueError, match=r"'seven' tells 7 classes apart.*'blobs' has 4"
+    ):
+        fine_tune_lib.fine_tune(model, dataset, RECIPE)

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+import tf_keras
+from graphs import images, relative_error, small_network
+
+from tfmot_onexn.networks.random_weights import randomize
+from tfmot_onexn.pruning.variants import VARIANTS, Variant
+
+
+@pytest.fixture(scope="module")
+def model():
+    return randomize(small_network(width=2))
+
+
+def pointwise_zeros(model):
+    kernels = [
+        layer.kernel.numpy()
+        for layer in model.layers
+        if type(layer) is tf_keras.layers.Conv2D and layer.kernel_size == (1, 1)
+    ]
+    return [float((kernel == 0).mean()) for kernel in kernels]
+
+
+@pytest.mark.parametrize("method", VARIANTS)
+def test_each_variant_ships_what_it_trained(model, method):
+    variant = Variant(method, 0.5, n=8)
+    prepared = variant.prepare(model)
+    pruned = variant.prune(prepared)
+    final = variant.finish(pruned)
+    x = images(model)
+    assert relative_error(prepared(x), model(x)) <= 1e-5
+    assert relative_error(final(x), pruned(x)) <= 1e-5
+    if method == "dense":
+        assert relative_error(final(x), model(x)) == 0
+    else:
+        assert relative_error(final(x), model(x)) > 0.1
+    if method in ("weight", "onexn"):
+        np.testing.assert_allclose(pointwise_zeros(final), 0.5, atol=0.02)
+    if method == "filter":
+        assert final.get_layer("expand").filters == 24
+
+
+def test_rearrangement_and_classifier_are_choices(model):
+    kept = Variant("onexn", rearrange="none")
+    assert kept.prepare(model) is model
+    with_classifier = Variant("onexn", prune_classifier=True, rearrange="none")
+    final = with_classifier.finish(with_classifier.prune(model))
+    assert (final.get_layer("classifier").kernel.numpy() == 0).mean() == 0.5
+    uniform = Variant("onexn", n=8, uniform=True)
+    final = uniform.finish(uniform.prune(uniform.prepare(model)))
+    kernel = final.get_layer("expand").kernel.numpy()[0, 0]
+    assert set((kernel != 0).sum(axis=0)) == {8}
+
+
+def test_rows_tell_what_matters_to_the_variant():
+    assert Variant("dense", 0.5).row()["sparsity"] == 0.0
+    assert Variant("weight", 0.5, n=8).row()["n"] is None
+    row = Variant("onexn", 0.75, n=8, rearrange="l1").row()
+    assert (row["n"], row["sparsity"], row["rearrange"]) == (8, 0.75, "l1")
+
+
+def test_an_unknown_variant_is_refused():
+    with pytest.raises(ValueError, match=r"variant 'block'; choose from \['dense'"):
+        Variant("block")

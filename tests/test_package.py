@@ -1,0 +1,48 @@
+"""The package as a user imports it."""
+
+import importlib
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+import tfmot_onexn
+
+# public names that come with later capabilities are not here yet
+PUBLIC = {
+    *("ConstantSparsity", "OneShot", "PolynomialDecay"),
+    *("PruneAll", "PruneConvolutions", "PrunePointwise"),
+    *("PruningSummaries", "UpdatePruningStep"),
+    *("convert_to_tflite", "from_keras3", "load_interpreter", "summary"),
+    *("prune_filters", "prune_low_magnitude_1xN", "prune_scope", "prune_weights"),
+    *("rearrange", "shrink_filters", "strip_pruning"),
+}
+
+
+def test_public_names_are_those_of_the_design_and_documented():
+    assert set(tfmot_onexn.__all__) == PUBLIC
+    for name in PUBLIC:
+        assert inspect.getdoc(getattr(tfmot_onexn, name)), name
+    assert set(dir(tfmot_onexn)) >= PUBLIC
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'prune_everything'"):
+        _ = tfmot_onexn.prune_everything
+
+
+def test_importing_is_cheap_and_makes_tf_keras_the_keras_of_tensorflow():
+    code = (
+        "import os, sys, tfmot_onexn;"
+        "assert not {'tensorflow', 'tf_keras', 'numpy'} & set(sys.modules);"
+        "assert os.environ['TF_USE_LEGACY_KERAS'] == '1';"
+        "import tensorflow, tf_keras;"
+        "assert tensorflow.keras.Model is tf_keras.Model"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("module", sorted({*tfmot_onexn._MODULE_OF.values()}))
+def test_every_module_of_a_public_name_exists(module):
+    importlib.import_module(module)
