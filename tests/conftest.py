@@ -26,8 +26,10 @@ def float64():
     import tf_keras
 
     tf_keras.backend.set_floatx("float64")
+    tf_keras.mixed_precision.set_global_policy("float64")
     yield
     tf_keras.backend.set_floatx("float32")
+    tf_keras.mixed_precision.set_global_policy(None)
 
 
 @pytest.fixture

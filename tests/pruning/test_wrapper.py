@@ -183,7 +183,7 @@ def test_mixed_precision_trains_and_keeps_float32_masks():
     try:
         pruned = compiled(prune.prune_low_magnitude_1xN(small_network()))
     finally:
-        tf_keras.mixed_precision.set_global_policy("float32")
+        tf_keras.mixed_precision.set_global_policy(None)
     pruned.fit(*batch(pruned), verbose=0, callbacks=[UpdatePruningStep()])
     (wrapper, *_) = wrappers(pruned)
     assert wrapper.compute_dtype == "bfloat16"

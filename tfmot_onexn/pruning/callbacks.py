@@ -41,7 +41,7 @@ class UpdatePruningStep(tf_keras.callbacks.Callback):
         self._by_schedule = list(by_schedule.values())
         self._hand_over(True)
         for wrapper in self._scheduled():
-            if int(wrapper.pruning_step) < 0:
+            if int(wrapper.pruning_step.numpy()) < 0:
                 wrapper.pruning_step.assign(0)
         self._next_step = self._step_function() if self._by_schedule else None
 
