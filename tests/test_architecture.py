@@ -49,6 +49,12 @@ def test_imports_run_down(path):
         assert here == there or FLOORS[here] > FLOORS[there], f"{here} imports {there}"
 
 
+def test_bazel_knows_every_room():
+    text = (ROOT.parent / "BUILD").read_text()
+    for room in FLOORS:
+        assert f"{PACKAGE}/{room}" in text, room
+
+
 def test_the_ground_floor_knows_no_keras():
     for path in (ROOT / "sparsity").glob("*.py"):
         names = " ".join(imports(path))
