@@ -10,6 +10,8 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_imp
 from tensorflow_model_optimization.sparsity import keras as tfmot
 from tf_keras import layers
 
+from tfmot_onexn.graph import rearrange as rearrange_lib
+from tfmot_onexn.graph import shrink
 from tfmot_onexn.networks.random_weights import randomize
 from tfmot_onexn.pruning import policy, prune, schedule
 from tfmot_onexn.pruning.callbacks import UpdatePruningStep
@@ -107,14 +109,32 @@ def test_auto_leaves_filters_in_order_where_there_is_no_graph(caplog):
     caplog.set_level("INFO", "tfmot_onexn")
     model = tf_keras.Sequential([layers.Conv2D(8, 1), layers.Conv2D(4, 1)])
     pruned = prune.prune_low_magnitude_1xN(model)
-    assert "Filters stay in order: an unbuilt model" in caplog.text
+    assert "Filters stay in order: the model has no graph until" in caplog.text
     pruned.build((None, 4, 4, 6))
     kernel = pruned.layers[0].layer.kernel.numpy()
     assert (kernel == 0).mean() == 0.5
-    with pytest.raises(ValueError, match=r"rearrange='swaps' needs the graph.*'none'"):
+    with pytest.raises(ValueError, match=r"rearrange='swaps' is not possible.*'none'"):
         prune.prune_low_magnitude_1xN(model, rearrange="swaps")
-    with pytest.raises(ValueError, match=r"rearrange='l1' needs .* single layers"):
+    with pytest.raises(ValueError, match=r"rearrange='l1' is not .* single layers"):
         prune.prune_low_magnitude_1xN(layers.Dense(8), rearrange="l1")
+
+
+def test_wrapped_models_are_not_rearranged_under_their_masks(caplog):
+    caplog.set_level("INFO", "tfmot_onexn")
+    once = prune.prune_low_magnitude_1xN(randomize(small_network()))
+    twice = prune.prune_low_magnitude_1xN(once, pruning_policy=policy.PruneAll())
+    assert "has pruning wrappers, whose masks would not follow" in caplog.text
+    assert wrapped_names(twice) == [
+        *("stem", "expand", "project", "head", "classifier")
+    ]
+    expected = prune.strip_pruning(once).get_layer("head").kernel
+    actual = prune.strip_pruning(twice).get_layer("head").kernel
+    np.testing.assert_array_equal(actual, expected)
+    with pytest.raises(ValueError, match=r"'swaps' is not possible: .* wrappers"):
+        prune.prune_low_magnitude_1xN(once, rearrange="swaps")
+    for change in (rearrange_lib.rearrange, shrink.shrink_filters):
+        with pytest.raises(ValueError, match=r"'small' has pruning wrappers. Strip"):
+            change(once)
 
 
 def test_layers_and_lists_are_wrapped_as_they_are():

@@ -64,6 +64,7 @@ def rearrange(
     masks.validate_sparsity(sparsity)
     permutation.validate_method(method)
     graph = tracing.trace(model)
+    tracing.require_bare(model)
     jobs = [
         (group, kernels)
         for group in graph.groups

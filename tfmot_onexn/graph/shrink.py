@@ -23,9 +23,10 @@ def shrink_filters(model: tf_keras.Model) -> tf_keras.Model:
       A model with fewer filters that computes the same function.
 
     Raises:
-      ValueError: if the model has no graph.
+      ValueError: if the model has no graph, or pruning wrappers.
     """
     graph = tracing.trace(model)
+    tracing.require_bare(model)
     indices = {}
     for group in graph.groups:
         if group.pinned or group.kept:

@@ -5,7 +5,7 @@ import tf_keras
 from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 
 from tfmot_onexn.graph import channel_groups as cg
-from tfmot_onexn.graph import rules
+from tfmot_onexn.graph import rules, surgery
 from tfmot_onexn.graph.channel_groups import ChannelGraph, Channels, Trace
 
 
@@ -20,6 +20,20 @@ def unwrapped(layer: tf_keras.layers.Layer) -> tf_keras.layers.Layer:
     """Returns the layer inside a pruning wrapper, or the layer itself."""
     wrapped = isinstance(layer, pruning_wrapper.PruneLowMagnitude)
     return layer.layer if wrapped else layer
+
+
+def is_wrapped(model: tf_keras.Model) -> bool:
+    """Returns whether a model has pruning wrappers."""
+    return any(unwrapped(leaf) is not leaf for leaf in surgery.leaf_layers(model))
+
+
+def require_bare(model: tf_keras.Model) -> None:
+    """Raises ValueError if a model has pruning wrappers: their masks would stay."""
+    if is_wrapped(model):
+        raise ValueError(
+            f"Model {model.name!r} has pruning wrappers. Strip them first: "
+            "tfmot_onexn.strip_pruning(model)."
+        )
 
 
 def trace(model: tf_keras.Model) -> ChannelGraph:

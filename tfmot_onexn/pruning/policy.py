@@ -28,10 +28,8 @@ class _Policy(tfmot.PruningPolicy):
 
     def ensure_model_supports_pruning(self, model: tf_keras.Model) -> None:
         """Raises ValueError if the policy allows no layer of the model."""
-        leaves = surgery.leaf_layers(model)
-        wrapped = any(tracing.unwrapped(leaf) is not leaf for leaf in leaves)
-        if not wrapped and not chosen_layers(model, self):
-            kinds = sorted({type(leaf).__name__ for leaf in leaves})
+        if not tracing.is_wrapped(model) and not chosen_layers(model, self):
+            kinds = sorted({type(leaf).__name__ for leaf in surgery.leaf_layers(model)})
             raise ValueError(
                 f"{type(self).__name__} found nothing to prune in {model.name!r}: it "
                 f"prunes {self.description}, the model has {', '.join(kinds)}. Choose "

@@ -278,16 +278,21 @@ def _rearrangement(rearrange: str, to_prune) -> str:
         raise ValueError(
             f"Unknown rearrangement {rearrange!r}; choose one of {list(choices)}."
         )
-    if rearrange == "none" or tracing.is_traceable(to_prune):
+    obstacle = None
+    if not _is_model(to_prune):
+        obstacle = "single layers have no graph that shows who reads their channels"
+    elif not tracing.is_traceable(to_prune):
+        obstacle = "the model has no graph until it is built on an input shape"
+    elif tracing.is_wrapped(to_prune):
+        obstacle = "the model has pruning wrappers, whose masks would not follow"
+    if rearrange == "none" or obstacle is None:
         return "swaps" if rearrange == "auto" else rearrange
-    what = "an unbuilt model" if _is_model(to_prune) else "single layers"
     if rearrange != "auto":
         raise ValueError(
-            f"rearrange={rearrange!r} needs the graph that shows who reads a filter's "
-            f"channel, found {what}. Pass a functional or built Sequential model, or "
-            "rearrange='none'."
+            f"rearrange={rearrange!r} is not possible: {obstacle}. Pass a functional "
+            "or built Sequential model without wrappers, or rearrange='none'."
         )
-    _log.info("Filters stay in order: %s has no graph to rearrange.", what)
+    _log.info("Filters stay in order: %s.", obstacle)
     return "none"
 
 
