@@ -150,7 +150,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             cells.append(f"{np.median(figure(seconds)):.2f}")
             cells.append(f"{middle:.2f} ({low:.2f}–{high:.2f})")
         table.add_row(*cells)
-    console = rich.console.Console(width=125)
+    console = rich.console.Console(width=140)
     console.print(table)
     console.print(machine.one_line(described), highlight=False)
 
