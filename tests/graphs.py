@@ -4,6 +4,8 @@ import numpy as np
 import tf_keras
 from tf_keras import layers
 
+from tfmot_onexn.graph import reindex, surgery, tracing
+
 
 def relative_error(actual, expected):
     """max|a - b| / max|b|, the measure of every agreement check."""
@@ -74,3 +76,55 @@ def compiled(model, momentum=0.9, **kwargs):
     loss = tf_keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(optimizer, loss, **kwargs)
     return model
+
+
+def group_of(graph, name):
+    """The group of the channels that the named layer makes."""
+    (group,) = [
+        g for g in graph.groups if name in [layer.name for layer in g.producers]
+    ]
+    return group
+
+
+def random_orders(model, seed=0):
+    """A random order for every free group."""
+    rng = np.random.default_rng(seed)
+    groups = tracing.trace(model).groups
+    return {g: rng.permutation(g.size) for g in groups if not g.pinned}
+
+
+def reordered(model, orders):
+    return surgery.copy_model(model, reindex.reindexed_weights(orders))
+
+
+def silence(model, share=0.5):
+    """Sets some channels of every removable group to zero; returns their number."""
+    count = 0
+    for group in tracing.trace(model).groups:
+        if group.pinned or group.kept or not group.producers:
+            continue
+        gone = np.arange(int(group.size * share))
+        for member in group.members:
+            unscaled = member.axis.role == "mean" and not member.axis.layer.scale
+            if unscaled or member.axis.role in ("output", "bias", "scale"):
+                variable = member.axis.layer.weights[member.axis.weight]
+                value = np.moveaxis(variable.numpy(), member.axis.axis, 0)
+                value[member.positions[:, gone]] = 0
+                variable.assign(np.moveaxis(value, 0, member.axis.axis))
+        count += gone.size
+    return count
+
+
+_SHAPES = {1: (8, 3), 2: (8, 8, 3), 3: (4, 4, 4, 3)}
+
+
+def sandwich(layer, rank=2, width=8):
+    """A network with ``layer`` between two convolutions; ``rank`` axes of positions."""
+    convolutions = {1: layers.Conv1D, 2: layers.Conv2D, 3: layers.Conv3D}
+    convolution = convolutions[rank]
+    image = layers.Input(_SHAPES[rank])
+    x = layer(convolution(width, 1, name="before")(image))
+    positions = len(x.shape) - 2
+    after = convolutions.get(positions)
+    x = (after(4, 1, name="after") if after else layers.Dense(4, name="after"))(x)
+    return tf_keras.Model(image, x)

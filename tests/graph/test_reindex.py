@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import tf_keras
-from graphs import branches, images, relative_error
+from graphs import branches, images, random_orders, relative_error, reordered
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfmot_onexn.graph import reindex, surgery, tracing
+from tfmot_onexn.graph import reindex, tracing
 from tfmot_onexn.networks.random_weights import randomize
 
 MODELS = {
@@ -17,16 +17,6 @@ MODELS = {
         for name in ("MobileNet", "MobileNetV2", "MobileNetV3Small")
     },
 }
-
-
-def reordered(model, orders):
-    return surgery.copy_model(model, reindex.reindexed_weights(orders))
-
-
-def random_orders(model, seed=0):
-    rng = np.random.default_rng(seed)
-    groups = tracing.trace(model).groups
-    return {g: rng.permutation(g.size) for g in groups if not g.pinned}
 
 
 @pytest.mark.usefixtures("float64")

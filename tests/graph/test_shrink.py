@@ -1,27 +1,10 @@
 import numpy as np
 import pytest
 import tf_keras
-from graphs import branches, images, relative_error
+from graphs import branches, images, relative_error, silence
 
-from tfmot_onexn.graph import shrink, tracing
+from tfmot_onexn.graph import shrink
 from tfmot_onexn.networks.random_weights import randomize
-
-
-def silence(model, share=0.5):
-    """Sets some channels of every removable group to zero; returns their number."""
-    count = 0
-    for group in tracing.trace(model).groups:
-        if group.pinned or group.kept or not group.producers:
-            continue
-        gone = np.arange(int(group.size * share))
-        for member in group.members:
-            if member.axis.role in ("output", "bias", "scale"):
-                variable = member.axis.layer.weights[member.axis.weight]
-                value = np.moveaxis(variable.numpy(), member.axis.axis, 0)
-                value[member.positions[:, gone]] = 0
-                variable.assign(np.moveaxis(value, 0, member.axis.axis))
-        count += gone.size
-    return count
 
 
 @pytest.mark.usefixtures("float64")

@@ -1,17 +1,10 @@
 import numpy as np
 import pytest
 import tf_keras
-from graphs import branches
+from graphs import branches, group_of
 from tf_keras import layers
 
 from tfmot_onexn.graph import tracing
-
-
-def group_of(graph, name):
-    (group,) = [
-        g for g in graph.groups if name in [layer.name for layer in g.producers]
-    ]
-    return group
 
 
 def names(group):

@@ -28,6 +28,7 @@ BIAS = "bias"  # added to them, as the beta of a BatchNormalization
 SCALE = "scale"  # the gamma of a BatchNormalization
 MEAN = "mean"
 VARIANCE = "variance"
+ELEMENTWISE = "elementwise"  # treats each by a weight of its own
 SETTING = "setting"  # a layer setting tells their number; there is no weight
 
 
@@ -140,6 +141,7 @@ class Trace:
         self._ties: list[tuple[np.ndarray, np.ndarray]] = []
         self._pins: list[tuple[np.ndarray, str]] = []
         self._keeps: list[tuple[np.ndarray, str]] = []
+        self._parts: list[np.ndarray] = []
         self._count = 0
 
     def new_channels(self, count: int) -> np.ndarray:
@@ -187,13 +189,20 @@ class Trace:
         """Demands that no channel is removed; a new order is fine."""
         self._keeps.append((channels, reason))
 
+    def separate(self, channels: np.ndarray) -> None:
+        """Demands that these channels stay among themselves, in any order."""
+        self._parts.append(channels)
+
     def finish(self) -> ChannelGraph:
         """Divides the channels into groups."""
         axes = tuple(self._axes.values())
         label_of = self._labels()
         part_of = _refine(
             np.zeros(label_of.max(initial=-1) + 1, np.int64),
-            [label_of[axis.channels] for axis in axes],
+            [
+                label_of[channels]
+                for channels in (*(axis.channels for axis in axes), *self._parts)
+            ],
         )
         pinned = _reasons(self._pins, label_of, part_of)
         kept = _reasons(self._keeps, label_of, part_of)
