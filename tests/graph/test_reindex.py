@@ -14,7 +14,7 @@ MODELS = {
         name: lambda name=name: getattr(tf_keras.applications, name)(
             (32, 32, 3), weights=None, classifier_activation=None
         )
-        for name in ("MobileNet", "MobileNetV2", "MobileNetV3Small")
+        for name in ("MobileNetV2", "MobileNetV3Small")
     },
 }
 

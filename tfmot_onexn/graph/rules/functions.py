@@ -60,7 +60,7 @@ def _argument(call, position: int, name: str, default=None):
 
 @rule(tf_op_layer.TFOpLambda)
 def function(trace, layer, inputs, call):
-    """Arithmetic, activations, pooling, concat, split, reshape, means over positions.
+    """Arithmetic, activations, pooling, concat, split and means pass channels.
 
     A number for each channel pins them.
     """

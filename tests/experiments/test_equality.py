@@ -1,0 +1,23 @@
+import pytest
+
+from tfmot_onexn.experiments import equality
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", equality.NETWORKS)
+def test_networks_keep_their_outputs(name):
+    found = equality.check(name)
+    assert found.groups > 10
+    assert found.reordered <= 1e-11
+    assert found.shrunk <= 1e-11
+    assert found.smaller < 0.5
+    # the same measure sees what is wrong
+    assert found.unmoved > 0.1
+    assert found.masked > 0.1
+
+
+def test_the_table(capsys):
+    equality.main(["MobileNetV2"])
+    out = capsys.readouterr().out
+    assert "MobileNetV2" in out
+    assert "one kernel unmoved" in out
