@@ -19,16 +19,21 @@ _COMMANDS = (demo, prune, convert, benchmark, compare, summary)
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """Parses a command line ``[program, ...]``; exits with 2 if it makes no sense."""
     absl.flags.FLAGS.mark_as_parsed()
-    parser = argparse.ArgumentParser(
+    return parser().parse_args(argv[1:])
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the parser of all commands, from which their page is made too."""
+    built = argparse.ArgumentParser(
         prog="onexn",
         description="Prune Keras networks in 1×N blocks and ship them to TFLite.",
         epilog="Start with `onexn demo`, which does the whole job on embedded data.",
         allow_abbrev=False,
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands = built.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for command in _COMMANDS:
         command.add(commands)
-    return parser.parse_args(argv[1:])
+    return built
 
 
 def main(arguments: argparse.Namespace) -> int:
