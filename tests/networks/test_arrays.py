@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import tf_keras
-from graphs import images, relative_error
+from graphs import relative_error
 
 from tfmot_onexn.networks import arrays, models
+from tfmot_onexn.networks.random_weights import random_images
 
 SIZE = {"input_shape": (32, 32, 3)}
 
@@ -16,21 +17,53 @@ def by_keras_names(model):
     }
 
 
+BLOCKS = {
+    "mobilenet_v2": ("Conv1", "block_{}_", "expanded_conv_", "Conv_1"),
+    "mobilenet_v3_small": ("Conv", "expanded_conv_{}/", "expanded_conv/", "Conv_1"),
+    "mobilenet_v3_large": ("Conv", "expanded_conv_{}/", "expanded_conv/", "Conv_1"),
+}
+PARTS = {
+    "exp": "expand",
+    "dw": "depthwise",
+    "se1": "squeeze_excite/Conv",
+    "se2": "squeeze_excite/Conv_1",
+    "proj": "project",
+}
+
+
+def keras_names(model):
+    """Which layer each name of a folded archive stands for, from the layers' names."""
+    stem, block, first, last = BLOCKS[model.name]
+    known = {layer.name for layer in model.layers}
+    names = {"conv0": stem, "conv_last": last, "head": "Conv_2"}
+    names["fc"] = "predictions" if model.name == "mobilenet_v2" else "Logits"
+    for index in range(17):
+        prefix = block.format(index) if index else first
+        names |= {f"blk{index}.{part}": prefix + of for part, of in PARTS.items()}
+    return {name: layer for name, layer in names.items() if layer in known}
+
+
 def folded(model):
-    """Folds a MobileNetV2 as the archives do, written apart from the importer."""
+    """Folds a MobileNet as the archives do, written apart from the importer."""
     stored = {}
-    for name, kernel_layer, norm in arrays._v2_layers():
-        layer, bn = model.get_layer(kernel_layer), model.get_layer(norm)
-        gamma, beta, mean, variance = bn.get_weights()
-        scale = gamma / np.sqrt(variance + bn.epsilon)
-        kernel = layer.get_weights()[0]
+    for name, kernel_layer in keras_names(model).items():
+        layer = model.get_layer(kernel_layer)
+        kernel, *bias = layer.get_weights()
+        scale = 1.0
+        if not bias:
+            after = layer.name.startswith(("Conv1", "Conv_1"))
+            suffix = "/BatchNorm" if "v3" in model.name else "_BN"
+            bn_name = layer.name + ("_bn" if after and suffix == "_BN" else suffix)
+            bn = model.get_layer("bn_Conv1" if bn_name == "Conv1_bn" else bn_name)
+            gamma, beta, mean, variance = bn.get_weights()
+            scale = gamma / np.sqrt(variance + bn.epsilon)
+            bias = [beta - mean * scale]
         if name.endswith(".dw"):
             stored[f"{name}.w"] = (kernel[..., 0] * scale).transpose(2, 0, 1)[:, None]
         else:
+            kernel = kernel.reshape((1, 1, *kernel.shape)[-4:])
             stored[f"{name}.w"] = (kernel * scale).transpose(3, 2, 0, 1)
-        stored[f"{name}.b"] = beta - mean * scale
-    kernel, bias = model.get_layer("predictions").get_weights()
-    stored["fc.w"], stored["fc.b"] = kernel.T[:, :, None, None], bias
+        stored[f"{name}.b"] = bias[0]
     return stored
 
 
@@ -42,7 +75,7 @@ def v2():
 def logits(model):
     last = model.layers[-1]
     last.activation = tf_keras.activations.linear
-    return model(images(model))
+    return model(random_images(model, 2))
 
 
 def test_weights_by_keras_names_are_read_back(tmp_path):
@@ -55,15 +88,22 @@ def test_weights_by_keras_names_are_read_back(tmp_path):
 
 
 @pytest.mark.parametrize("background", [False, True])
-def test_folded_weights_compute_the_same(tmp_path, v2, background):
-    stored = folded(v2)
+@pytest.mark.parametrize("name", BLOCKS)
+def test_folded_weights_compute_the_same(tmp_path, name, background):
+    narrow = {"alpha": 0.35, "classes": 20, **SIZE}
+    model = models.build(name, seed=7, **narrow)
+    stored = folded(model)
     if background:
         stored["fc.w"] = np.concatenate([stored["fc.w"][:1] + 1, stored["fc.w"]])
         stored["fc.b"] = np.concatenate([[9], stored["fc.b"]])
-    path = str(tmp_path / "v2.npz")
+    path = str(tmp_path / "folded.npz")
     np.savez(path, **stored)
-    again = models.build("mobilenet_v2", path, alpha=0.35, classes=20, **SIZE)
-    assert relative_error(logits(again), logits(v2)) <= 1e-5
+    again = models.build(name, path, **narrow)
+    assert relative_error(logits(again), logits(model)) <= 1e-5
+    stored["conv0.w"] = -stored["conv0.w"]
+    np.savez(path, **stored)
+    wrong = models.build(name, path, **narrow)
+    assert relative_error(logits(wrong), logits(model)) > 0.1
 
 
 def test_integers_stand_for_scaled_floats(tmp_path, v2):
@@ -86,6 +126,12 @@ def test_an_archive_that_does_not_fit_names_the_layer(tmp_path, v2):
     path = str(tmp_path / "v2.npz")
     np.savez(path, **{k: v for k, v in stored.items() if k != "blk3.dw.b"})
     with pytest.raises(ValueError, match=r"array 'blk3.dw.b' is missing"):
+        arrays.load_weights(v2, path)
+    np.savez(path, **{k: v for k, v in stored.items() if not k.startswith("blk3.dw")})
+    with pytest.raises(ValueError, match=r"has 52 kernels, the network 53"):
+        arrays.load_weights(v2, path)
+    np.savez(path, **stored, **{"blk3.odd.w": stored["fc.w"]})
+    with pytest.raises(ValueError, match=r"layer 'blk3.odd' is not known"):
         arrays.load_weights(v2, path)
     np.savez(path, **{**stored, "conv_last.w": stored["conv_last.w"][:-1]})
     with pytest.raises(ValueError, match=r"layer 'Conv_1' has .* the file"):

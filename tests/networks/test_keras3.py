@@ -25,7 +25,10 @@ def scramble(model):
     return model
 
 
-@pytest.mark.parametrize("name", ["MobileNet", "MobileNetV2"])
+@pytest.mark.parametrize(
+    "name",
+    ["MobileNet", "MobileNetV2", "MobileNetV3Small", "MobileNetV3Large", "ResNet50"],
+)
 def test_stock_mobilenets_are_copied_weight_for_weight(name):
     model = getattr(keras.applications, name)(
         weights=None, input_shape=(64, 64, 3), classifier_activation=None
@@ -36,11 +39,11 @@ def test_stock_mobilenets_are_copied_weight_for_weight(name):
     copy = assert_same(model, name, (64, 64, 3))
     for ours, theirs in zip(copy.weights, model.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    assert [layer.name for layer in copy.layers] == [
-        layer.name for layer in model.layers
-    ]
     assert copy.name == model.name
-    assert copy.get_layer(copy.layers[2].name).momentum == model.layers[2].momentum
+    for layer in model.layers:
+        if layer.weights:
+            twin = copy.get_layer(layer.name)
+            assert getattr(twin, "momentum", 0) == getattr(layer, "momentum", 0)
 
 
 def test_branches_shared_layers_functions_and_inner_models_are_copied():
@@ -92,8 +95,8 @@ def test_what_has_no_counterpart_is_named():
 
     with pytest.raises(ValueError, match=r"'odd' \(Own\) has no counterpart"):
         from_keras3(model(Own(name="odd")(image)))
-    with pytest.raises(ValueError, match=r"'act' has the activation 'hard_sigmoid'"):
-        from_keras3(model(keras.layers.Activation("hard_sigmoid", name="act")(image)))
+    with pytest.raises(ValueError, match=r"'act' has the activation 'squareplus'"):
+        from_keras3(model(keras.layers.Activation("squareplus", name="act")(image)))
     with pytest.raises(ValueError, match=r"operation .* \(Sin\) has no counterpart"):
         from_keras3(model(keras.ops.sin(image)))
     with pytest.raises(ValueError, match=r"Expected a Keras 3 model, found int"):

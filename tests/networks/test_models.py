@@ -20,6 +20,18 @@ def test_random_networks_by_name():
     assert models.build("mobilenet", **narrow).output_shape == (None, 10)
 
 
+@pytest.mark.parametrize("name", models.NETWORKS)
+def test_every_network_has_the_classes_asked_for(name):
+    model = models.build(name, input_shape=(32, 32, 3), classes=7)
+    assert model.name == name
+    assert model.output_shape == (None, 7)
+
+
+def test_resnet50_comes_in_one_width():
+    with pytest.raises(ValueError, match=r"resnet50 comes in one width: .* alpha=0.5"):
+        models.build("resnet50", alpha=0.5)
+
+
 @pytest.mark.parametrize(
     "name", ["weights.weights.h5", "legacy.h5", "whole.h5", "whole.keras"]
 )

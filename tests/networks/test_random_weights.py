@@ -3,7 +3,7 @@ import pytest
 import tf_keras
 from graphs import images, relative_error, small_network
 
-from tfmot_onexn.networks.random_weights import randomize
+from tfmot_onexn.networks.random_weights import random_images, randomize
 
 
 def test_the_seed_decides_every_weight():
@@ -13,28 +13,35 @@ def test_the_seed_decides_every_weight():
     assert relative_error(one(images(one)), other(images(one))) > 0.1
 
 
-@pytest.mark.parametrize("name", ["MobileNet", "MobileNetV2"])
-def test_the_output_depends_on_the_image_and_on_every_layer(name):
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("MobileNet", {"alpha": 0.25}),
+        ("MobileNetV2", {"alpha": 0.35}),
+        ("MobileNetV3Small", {"alpha": 0.5}),
+    ],
+)
+def test_the_output_depends_on_the_image_and_on_every_layer(name, settings):
     """What a fresh Keras network does not do, and why agreement checks need this."""
     build = getattr(tf_keras.applications, name)
-    model = build((64, 64, 3), 0.25 if name == "MobileNet" else 0.35, weights=None)
-    features = tf_keras.Model(model.input, model.get_layer(index=-1).input)
-    x = images(model)
+    features = build(
+        input_shape=(64, 64, 3), weights=None, include_top=False, **settings
+    )
+    x = random_images(features, 2, seed=1)
 
     def difference_between_images():
         first, second = features(x).numpy()
         return np.abs(first - second).max() / np.abs(first).max()
 
-    randomize(model)
+    randomize(features)
     assert difference_between_images() > 0.3
     expected = features(x).numpy()
+    rng = np.random.default_rng(0)
     for layer in features.layers:
-        if layer.weights and "predictions" not in layer.name:
+        if layer.weights and layer.trainable_weights:
             kernel = layer.weights[0]
             value = kernel.numpy()
-            changed = value.copy()
-            changed.ravel()[: max(1, value.size // 8)] *= -1
-            kernel.assign(changed)
+            kernel.assign(np.where(rng.random(value.shape) < 0.25, -value, value))
             assert relative_error(features(x), expected) > 1e-4, layer.name
             kernel.assign(value)
 
@@ -44,3 +51,15 @@ def test_running_statistics_follow_at_the_old_pace_afterwards():
     momenta = [getattr(layer, "momentum", None) for layer in model.layers]
     randomize(model)
     assert [getattr(layer, "momentum", None) for layer in model.layers] == momenta
+
+
+def test_images_have_the_range_that_a_network_rescales():
+    small = tf_keras.applications.MobileNetV3Small(
+        input_shape=(64, 64, 3), weights=None, include_top=False
+    )
+    x = random_images(small, 4)
+    assert (x.shape, x.dtype) == ((4, 64, 64, 3), np.float32)
+    assert abs(x.mean() - 127.5) < 3
+    assert abs(x.std() - 127.5) < 3
+    plain = random_images(small_network(), 4)
+    assert abs(plain.mean()) < 0.1

@@ -5,13 +5,13 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import tf_keras
 
 from tfmot_onexn.benchmark import accuracy, artifacts
 from tfmot_onexn.benchmark import machine as machine_lib
 from tfmot_onexn.benchmark.latency import Track, untracked
 from tfmot_onexn.benchmark.rows import Agreement, Row
+from tfmot_onexn.networks import random_weights
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.pruning.variants import Variant
 from tfmot_onexn.tflite import convert
@@ -44,9 +44,7 @@ def build(
     convert.convert_to_tflite(final, path)
     row = dataclasses.replace(artifacts.row_of(path), **variant.row())
     row.seed = seed
-    rng = np.random.default_rng(seed)
-    images = rng.normal(size=(_AGREEMENT_IMAGES, *model.input_shape[1:]))
-    images = images.astype(np.float32)
+    images = random_weights.random_images(model, _AGREEMENT_IMAGES, seed)
     return row, Agreement(
         row.label_at_sparsity,
         accuracy.agreement(final, path, images),

@@ -23,7 +23,7 @@ import tf_keras
 
 from tfmot_onexn.benchmark import machine
 from tfmot_onexn.graph import reindex, shrink, surgery, tracing
-from tfmot_onexn.networks.random_weights import randomize
+from tfmot_onexn.networks.random_weights import random_images, randomize
 from tfmot_onexn.pruning import policy, prune
 from tfmot_onexn.pruning.schedule import OneShot
 
@@ -80,9 +80,7 @@ def check(name: str, size: int = _SIZE, seed: int = 0) -> Equality:
         build = getattr(tf_keras.applications, name)
         features = build(input_shape=(size, size, 3), weights=None, include_top=False)
         model = randomize(features, seed)
-        images = rng.normal(size=(2, size, size, 3))
-        # Keras' V3 and EfficientNet scale images of 0 to 255 themselves
-        images = 64 * images + 128 if _scales_images(model) else images
+        images = random_images(model, 2, seed + 1)
         expected = model(images, training=False)
         graph = tracing.trace(model)
         orders = {g: rng.permutation(g.size) for g in graph.groups if not g.pinned}
@@ -104,10 +102,6 @@ def check(name: str, size: int = _SIZE, seed: int = 0) -> Equality:
             shrunk=_error(small(images, training=False), of_masked),
             masked=_error(of_masked, expected),
         )
-
-
-def _scales_images(model: tf_keras.Model) -> bool:
-    return any(isinstance(leaf, tf_keras.layers.Rescaling) for leaf in model.layers)
 
 
 def _error(actual, expected) -> float:

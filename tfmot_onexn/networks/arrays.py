@@ -3,24 +3,30 @@
 Two layouts are known:
 
 * Keras names: ``<layer>/<weight>``, as ``conv_pw_1/kernel``, in Keras' own layouts.
-* Folded MobileNetV2: ``<layer>.w`` (OIHW) and ``<layer>.b`` with the
-  BatchNormalization folded in, layers ``conv0``, ``blk<i>.exp``, ``blk<i>.dw``,
-  ``blk<i>.proj``, ``conv_last`` and ``fc``.
+* Folded MobileNets: ``<layer>.w`` (OIHW) and ``<layer>.b`` with the
+  BatchNormalization folded in, layers ``conv0``; ``blk<i>.`` with ``exp``, ``dw``,
+  ``se1``, ``se2`` and ``proj``; ``conv_last``, ``head`` and ``fc``.
 
 An integer array carries ``<name>_scale`` and perhaps ``<name>_zp`` and stands for
 ``(array - zp) * scale``, per output channel. A classifier of one class more than the
 network has a first row for the background, which is left out.
 """
 
+import re
+
 import numpy as np
 import tf_keras
+
+layers = tf_keras.layers
+_STEMS_AND_HEADS = {"conv0": -1, "conv_last": 1000, "head": 1001, "fc": 1002}
+_IN_BLOCK = ("exp", "dw", "se1", "se2", "proj")
 
 
 def load_weights(model: tf_keras.Model, path: str) -> None:
     """Sets the weights of a network from an archive.
 
     Args:
-      model: a MobileNet or MobileNetV2 as `models.build` makes it.
+      model: as `models.build` makes it.
       path: of the `.npz`.
 
     Raises:
@@ -29,7 +35,7 @@ def load_weights(model: tf_keras.Model, path: str) -> None:
     with np.load(path) as archive:
         stored = {name: archive[name] for name in archive.files}
     if "conv0.w" in stored:
-        _set_folded_v2(model, stored)
+        _set_folded(model, stored)
     else:
         _set_by_keras_names(model, stored)
 
@@ -42,32 +48,38 @@ def _set_by_keras_names(model: tf_keras.Model, stored: dict[str, np.ndarray]) ->
         _set(layer, [_array(stored, f"{layer.name}/{name}") for name in names])
 
 
-def _set_folded_v2(model: tf_keras.Model, stored: dict[str, np.ndarray]) -> None:
-    for name, kernel_layer, norm in _v2_layers():
-        weights = _array(stored, f"{name}.w")
-        depthwise = name.endswith(".dw")
+def _set_folded(model: tf_keras.Model, stored: dict[str, np.ndarray]) -> None:
+    names = sorted((n[:-2] for n in stored if n.endswith(".w")), key=_place)
+    kinds = (layers.Conv2D, layers.DepthwiseConv2D, layers.Dense)
+    found = [layer for layer in model.layers if isinstance(layer, kinds)]
+    if len(names) != len(found):
+        raise ValueError(f"it has {len(names)} kernels, the network {len(found)}")
+    for name, layer in zip(names, found, strict=True):
+        weights, bias = _array(stored, f"{name}.w"), _array(stored, f"{name}.b")
+        depthwise = isinstance(layer, layers.DepthwiseConv2D)
         # OIHW: a depthwise kernel has its channels on the first axis
-        _set(
-            model.get_layer(kernel_layer),
-            [weights.transpose(2, 3, 0, 1) if depthwise else _hwio(weights)],
-        )
-        _set_identity(model.get_layer(norm), _array(stored, f"{name}.b"))
-    classifier = model.get_layer("predictions")
-    kernel, bias = _hwio(_array(stored, "fc.w"))[0, 0], _array(stored, "fc.b")
-    background = int(kernel.shape[1] == classifier.units + 1)
-    _set(classifier, [kernel[:, background:], bias[background:]])
+        kernel = weights.transpose(2, 3, 0, 1) if depthwise else _hwio(weights)
+        if layer is found[-1]:
+            background = int(bias.size == layer.output_shape[-1] + 1)
+            kernel, bias = kernel[..., background:], bias[background:]
+        if isinstance(layer, layers.Dense):
+            kernel = kernel[0, 0]
+        if layer.use_bias:
+            _set(layer, [kernel, bias])
+        else:
+            _set(layer, [kernel])
+            (node,) = layer.outbound_nodes
+            _set_identity(node.layer, bias)
 
 
-def _v2_layers() -> list[tuple[str, str, str]]:
-    """Returns (archive name, kernel layer, BatchNormalization layer) of MobileNetV2."""
-    layers = [("conv0", "Conv1", "bn_Conv1")]
-    for block in range(17):
-        keras = f"block_{block}_" if block else "expanded_conv_"
-        if block:
-            layers.append((f"blk{block}.exp", f"{keras}expand", f"{keras}expand_BN"))
-        layers.append((f"blk{block}.dw", f"{keras}depthwise", f"{keras}depthwise_BN"))
-        layers.append((f"blk{block}.proj", f"{keras}project", f"{keras}project_BN"))
-    return [*layers, ("conv_last", "Conv_1", "Conv_1_bn")]
+def _place(name: str) -> tuple[int, int]:
+    """Returns where a layer of the archive stands in its network."""
+    match = re.fullmatch(r"blk(\d+)\.(\w+)", name)
+    if match and match[2] in _IN_BLOCK:
+        return int(match[1]), _IN_BLOCK.index(match[2])
+    if name not in _STEMS_AND_HEADS:
+        raise ValueError(f"the layer {name!r} is not known")
+    return _STEMS_AND_HEADS[name], 0
 
 
 def _array(stored: dict[str, np.ndarray], name: str) -> np.ndarray:

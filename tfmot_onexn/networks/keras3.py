@@ -13,20 +13,13 @@ import numpy as np
 import tensorflow as tf
 import tf_keras
 
+from tfmot_onexn.networks import keras3_functions
+
 # of the same name and meaning in both
 _ACTIVATIONS = (
     *("elu", "exponential", "gelu", "linear", "mish", "relu", "relu6", "selu"),
     *("sigmoid", "silu", "softmax", "softplus", "softsign", "swish", "tanh"),
 )
-_OPERATIONS: dict[str, Callable] = {
-    "Add": tf.add,
-    "Divide": tf.divide,
-    "Maximum": tf.maximum,
-    "Minimum": tf.minimum,
-    "Multiply": tf.multiply,
-    "Subtract": tf.subtract,
-    "TrueDivide": tf.divide,
-}
 
 
 def from_keras3(model: Any) -> tf_keras.Model:
@@ -69,6 +62,7 @@ def _copy(model: Any, name: str) -> tf_keras.Model:
     import keras
 
     copies: dict[int, Callable] = {}
+    activations: dict[int, Callable] = {}
     tensors: dict[int, Any] = {}
 
     def copied(value: Any) -> Any:
@@ -82,11 +76,13 @@ def _copy(model: Any, name: str) -> tf_keras.Model:
             else:
                 if id(operation) not in copies:
                     copies[id(operation)] = _translated(operation)
+                    activations[id(operation)] = _activation(operation)
                 arguments, settings = keras.tree.map_structure(
                     copied, (list(node.arguments.args), node.arguments.kwargs)
                 )
                 settings = {k: v for k, v in settings.items() if v is not None}
                 outputs = copies[id(operation)](*arguments, **settings)
+                outputs = activations[id(operation)](outputs)
             sources = keras.tree.flatten(node.outputs)
             for old, new in zip(sources, tf.nest.flatten(outputs), strict=True):
                 tensors[id(old)] = new
@@ -121,11 +117,12 @@ def _translated(operation: Any) -> Callable:
     if isinstance(operation, keras.Model):
         return from_keras3(operation)
     if not isinstance(operation, keras.layers.Layer):
-        if kind in _OPERATIONS:
-            return _OPERATIONS[kind]
+        function = keras3_functions.translated(operation)
+        if function is not None:
+            return function
         raise ValueError(
             f"The Keras 3 operation {operation.name!r} ({kind}) has no counterpart "
-            f"here; of the functions on tensors {sorted(_OPERATIONS)} are copied."
+            f"here. Copied are the functions {keras3_functions.SUPPORTED}."
         )
     twin = getattr(tf_keras.layers, kind, None)
     if twin is None or not type(operation).__module__.startswith("keras."):
@@ -147,7 +144,7 @@ def _settings(layer: Any, twin: type) -> dict[str, Any]:
         if key.endswith("_initializer"):
             continue  # the weights are copied
         if key == "activation":
-            _require_same_activation(layer, value)
+            value = _same_activation(layer, value)
         if key in accepted:
             settings[key] = _plain(value)
         elif key in defaults and value != defaults[key].default:
@@ -158,12 +155,24 @@ def _settings(layer: Any, twin: type) -> dict[str, Any]:
     return settings
 
 
-def _require_same_activation(layer: Any, activation: Any) -> None:
+def _same_activation(layer: Any, activation: Any) -> Any:
+    """Returns the activation to set; one that `_activation` applies is left out."""
+    if activation in keras3_functions.ACTIVATIONS:
+        return None
     if activation not in (None, *_ACTIVATIONS):
         raise ValueError(
             f"Layer {layer.name!r} has the activation {activation!r}, which is not "
-            f"the same function in tf_keras. Copied are {list(_ACTIVATIONS)}."
+            "the same function in tf_keras. Copied are "
+            f"{[*_ACTIVATIONS, *keras3_functions.ACTIVATIONS]}."
         )
+    return activation
+
+
+def _activation(operation: Any) -> Callable:
+    """Returns what to apply to a layer's output in place of its activation."""
+    function = getattr(operation, "activation", None)
+    name = getattr(function, "__name__", "")
+    return keras3_functions.ACTIVATIONS.get(name, tf_keras.activations.linear)
 
 
 def _plain(value: Any) -> Any:

@@ -13,7 +13,11 @@ from tfmot_onexn.networks import arrays, keras3, random_weights
 NETWORKS = {
     "mobilenet": tf_keras.applications.MobileNet,
     "mobilenet_v2": tf_keras.applications.MobileNetV2,
+    "mobilenet_v3_small": tf_keras.applications.MobileNetV3Small,
+    "mobilenet_v3_large": tf_keras.applications.MobileNetV3Large,
+    "resnet50": tf_keras.applications.ResNet50,
 }
+_WITHOUT_ALPHA = ("resnet50",)
 
 
 def build(
@@ -33,7 +37,7 @@ def build(
         Keras) or a file: `.h5`, `.keras`, `.weights.h5` or an `.npz` that `arrays`
         reads.
       input_shape: height, width and channels of an image.
-      alpha: width multiplier.
+      alpha: width multiplier, 1.0 for "resnet50".
       classes: number of outputs.
       seed: of random weights.
 
@@ -45,11 +49,14 @@ def build(
             f"Unknown network {name!r}; choose one of {sorted(NETWORKS)} or give the "
             "path of a model file."
         )
+    if name in _WITHOUT_ALPHA and alpha != 1.0:
+        raise ValueError(f"{name} comes in one width: leave out alpha={alpha}.")
+    width = {} if name in _WITHOUT_ALPHA else {"alpha": alpha}
     model = NETWORKS[name](
         input_shape=input_shape,
-        alpha=alpha,
         classes=classes,
         weights="imagenet" if weights == "imagenet" else None,
+        **width,
     )
     model._name = name
     if weights == "random":

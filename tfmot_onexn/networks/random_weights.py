@@ -28,6 +28,7 @@ def randomize(
       The model.
     """
     rng = np.random.default_rng(seed)
+    images = random_images(model, batch_size, seed)
     norms = [
         layer
         for layer in model._flatten_layers()
@@ -36,10 +37,6 @@ def randomize(
     for layer in model._flatten_layers(include_self=False):
         for variable in layer._trainable_weights + layer._non_trainable_weights:
             variable.assign(_random_value(rng, variable))
-    images = [
-        rng.normal(size=(batch_size, *tensor.shape[1:])).astype(tensor.dtype.name)
-        for tensor in model.inputs
-    ]
     _adopt_statistics(model, norms, images)
     for layer in norms:
         deviation = np.sqrt(layer.moving_variance.numpy())
@@ -49,6 +46,34 @@ def randomize(
             (deviation * rng.uniform(0.8, 1.25, deviation.shape)) ** 2
         )
     return model
+
+
+def random_images(
+    model: tf_keras.Model, count: int, seed: int = 0
+) -> list[np.ndarray] | np.ndarray:
+    """Returns images that a model's first kernels see with mean 0 and variance 1.
+
+    Where a model begins with a Rescaling layer, as Keras' MobileNetV3 and EfficientNet
+    do, the images have the range that it expects.
+
+    Args:
+      model: with static input shapes but for the batch axis.
+      count: number of images.
+      seed: of the images.
+
+    Returns:
+      ``[count, ...]`` in the dtype of the input, a list if there are several inputs.
+    """
+    rng = np.random.default_rng([seed, 1])
+    found = []
+    for tensor in model.inputs:
+        values = rng.normal(size=(count, *tensor.shape[1:]))
+        for layer in model.layers:
+            rescales = isinstance(layer, tf_keras.layers.Rescaling)
+            if rescales and layer.input is tensor:
+                values = (values - np.asarray(layer.offset)) / np.asarray(layer.scale)
+        found.append(values.astype(tensor.dtype.name))
+    return found[0] if len(found) == 1 else found
 
 
 def _random_value(rng: np.random.Generator, variable) -> np.ndarray:
@@ -70,7 +95,7 @@ def _adopt_statistics(model, norms, images) -> None:
     try:
         for layer in norms:
             layer.momentum = 0.0
-        model(images[0] if len(images) == 1 else images, training=True)
+        model(images, training=True)
     finally:
         for layer, momentum in zip(norms, momenta, strict=True):
             layer.momentum = momentum
