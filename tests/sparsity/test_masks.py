@@ -111,3 +111,32 @@ def test_a_pattern_chooses_the_mask_and_tells_its_threshold():
 def test_a_pattern_refuses_what_it_does_not_know(setting, message):
     with pytest.raises(ValueError, match=message):
         masks.Pattern(**setting)
+
+
+@pytest.mark.parametrize("n", [2, 4, 16])
+@pytest.mark.parametrize("uniform", [False, True])
+def test_blocks_of_a_grouped_kernel_stay_inside_a_group(rng, n, uniform):
+    kernel = rng.normal(size=(3, 3, 5, 30))
+    mask = masks.block_mask(kernel, n, 0.5, uniform=uniform, groups=3)
+    rows = []
+    for group in range(3):
+        of_group = mask[..., 10 * group : 10 * group + 10]
+        for start in range(0, 10, n):
+            block = of_group[..., start : start + n]
+            assert (block == block[:1, :1, :, :1]).all()
+            rows.append(block[0, 0, :, 0])
+    assert len(rows) == 3 * -(-10 // n)
+    count = masks.kept_count(len(rows[0]) if uniform else 5 * len(rows), 0.5)
+    if uniform:
+        assert all(row.sum() == count for row in rows)
+    else:
+        assert np.sum(rows) == count
+
+
+def test_groups_that_blocks_divide_change_nothing(rng):
+    kernel = rng.normal(size=(1, 1, 6, 24))
+    for uniform in (False, True):
+        np.testing.assert_array_equal(
+            masks.block_mask(kernel, 4, 0.5, uniform=uniform, groups=3),
+            masks.block_mask(kernel, 4, 0.5, uniform=uniform),
+        )

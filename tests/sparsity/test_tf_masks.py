@@ -32,6 +32,16 @@ def test_masks_and_thresholds_equal_those_of_numpy(kernel, pattern, sparsity):
     assert float(threshold) == pattern.threshold(kernel, expected)
 
 
+@given(kernels, patterns, sparsities, st.sampled_from([2, 3]))
+def test_groups_are_those_of_numpy(kernel, pattern, sparsity, groups):
+    kernel = np.concatenate([kernel] * groups, axis=-1)
+    function = tf_masks.mask_function(pattern, groups)
+    mask, threshold = function(kernel, np.float32(sparsity))
+    expected = pattern.mask(kernel, sparsity, groups)
+    np.testing.assert_array_equal(mask, expected)
+    assert float(threshold) == pattern.threshold(kernel, expected, groups)
+
+
 def test_one_trace_serves_all_shapes():
     function = tf_masks.mask_function(Pattern(n=3))
     for shape in [(1, 8, 16), (9, 3, 7), (1, 320, 1280)]:

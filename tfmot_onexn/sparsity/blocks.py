@@ -2,7 +2,9 @@
 
 A block is ``n`` consecutive output channels at one input channel over the whole
 window (paper section 3.2, the matrix Omega). A kernel ``[..., in, out]`` has
-``[in, rows]`` blocks with ``rows = ceil(out / n)``; the last row may be narrower.
+``[in, rows]`` blocks with ``rows = ceil(out / n)``; the last row may be narrower. The
+kernel of a grouped convolution has such rows for each group: no block holds output
+channels of two groups, which read different input channels.
 """
 
 from collections.abc import Sequence
@@ -20,8 +22,16 @@ def validate_block_size(n: int) -> None:
 
 
 def num_block_rows(out_channels: int, n: int) -> int:
-    """Returns ceil(out_channels / n), the number of block rows."""
+    """Returns ceil(out_channels / n), the number of block rows of a group."""
     return -(-out_channels // n)
+
+
+def block_starts(out_channels: int, n: int, groups: int = 1) -> np.ndarray:
+    """Returns the first output channel of each block row ``[rows]``."""
+    validate_block_size(n)
+    in_group = np.arange(0, out_channels // groups, n)
+    of_groups = np.arange(groups) * (out_channels // groups)
+    return (of_groups[:, None] + in_group).ravel()
 
 
 def sum_window(values: np.ndarray) -> np.ndarray:
@@ -38,22 +48,20 @@ def sum_window(values: np.ndarray) -> np.ndarray:
     return values.reshape(-1, *values.shape[-2:]).sum(axis=0)
 
 
-def sum_blocks(values: np.ndarray, n: int) -> np.ndarray:
+def sum_blocks(values: np.ndarray, n: int, groups: int = 1) -> np.ndarray:
     """Sums values ``[..., in, out]`` over each block, to ``[in, rows]``."""
-    validate_block_size(n)
-    values_io = sum_window(values)
-    if n == 1:
-        return values_io
-    return np.add.reduceat(values_io, np.arange(0, values_io.shape[1], n), axis=1)
+    starts = block_starts(values.shape[-1], n, groups)
+    return np.add.reduceat(sum_window(values), starts, axis=1)
 
 
 def expand_blocks(
-    block_values: np.ndarray, kernel_shape: Sequence[int], n: int
+    block_values: np.ndarray, kernel_shape: Sequence[int], n: int, groups: int = 1
 ) -> np.ndarray:
     """Spreads one value per block ``[in, rows]`` over a kernel ``[..., in, out]``.
 
     The inverse view of `sum_blocks`: every weight gets the value of its block.
     """
-    out_channels = kernel_shape[-1]
-    values_io = np.repeat(block_values, n, axis=1)[:, :out_channels]
+    starts = block_starts(kernel_shape[-1], n, groups)
+    widths = np.diff(starts, append=kernel_shape[-1])
+    values_io = np.repeat(block_values, widths, axis=1)
     return np.ascontiguousarray(np.broadcast_to(values_io, tuple(kernel_shape)))

@@ -42,20 +42,28 @@ class Pattern:
         blocks.validate_block_size(self.n)
         saliency_lib.validate(self.saliency)
 
-    def mask(self, kernel: np.ndarray, sparsity: float) -> np.ndarray:
-        """Returns the boolean mask of a kernel at a sparsity in [0, 1)."""
+    def mask(self, kernel: np.ndarray, sparsity: float, groups: int = 1) -> np.ndarray:
+        """Returns the boolean mask of a kernel at a sparsity in [0, 1).
+
+        ``groups`` are those of a grouped convolution, see `blocks`.
+        """
         if self.granularity == "weight":
             return weight_mask(kernel, sparsity, saliency=self.saliency)
         return block_mask(
-            kernel, self.n, sparsity, uniform=self.uniform, saliency=self.saliency
+            kernel,
+            self.n,
+            sparsity,
+            uniform=self.uniform,
+            saliency=self.saliency,
+            groups=groups,
         )
 
-    def threshold(self, kernel: np.ndarray, mask: np.ndarray) -> float:
+    def threshold(self, kernel: np.ndarray, mask: np.ndarray, groups: int = 1) -> float:
         """Returns the smallest saliency that a mask keeps."""
         scores = saliency_lib.contributions(kernel, self.saliency)
         if self.granularity == "block":
-            scores = blocks.sum_blocks(scores, self.n)
-            mask = blocks.sum_blocks(mask.astype(np.int64), self.n) > 0
+            scores = blocks.sum_blocks(scores, self.n, groups)
+            mask = blocks.sum_blocks(mask.astype(np.int64), self.n, groups) > 0
         return float(scores[mask].min())
 
 
@@ -94,6 +102,7 @@ def block_mask(
     *,
     uniform: bool = False,
     saliency: str = "l1",
+    groups: int = 1,
 ) -> np.ndarray:
     """Returns the 1xN mask that keeps the most saliency (paper equation 4).
 
@@ -103,6 +112,7 @@ def block_mask(
       sparsity: share of blocks that become zero, in [0, 1).
       uniform: keep the same number of blocks in every block row (SUBP's balance).
       saliency: the criterion, see `saliency.contributions`.
+      groups: of a grouped convolution, see `blocks`.
 
     Returns:
       Boolean mask in the kernel's shape, constant inside a block.
@@ -110,7 +120,7 @@ def block_mask(
     Raises:
       ValueError: if ``n``, ``sparsity``, the criterion or the shape does not fit.
     """
-    scores = saliency_lib.of_blocks(kernel, n, saliency)
+    scores = saliency_lib.of_blocks(kernel, n, saliency, groups)
     if uniform:
         count = kept_count(scores.shape[0], sparsity)
         order = np.argsort(-scores, axis=0, kind="stable")
@@ -118,7 +128,7 @@ def block_mask(
         np.put_along_axis(kept_blocks, order[:count], True, axis=0)
     else:
         kept_blocks = top_mask(scores, kept_count(scores.size, sparsity))
-    return blocks.expand_blocks(kept_blocks, kernel.shape, n)
+    return blocks.expand_blocks(kept_blocks, kernel.shape, n, groups)
 
 
 def weight_mask(

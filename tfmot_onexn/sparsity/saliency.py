@@ -39,9 +39,11 @@ def contributions(kernel: np.ndarray, saliency: str = "l1") -> np.ndarray:
     return CONTRIBUTIONS[saliency](kernel)
 
 
-def of_blocks(kernel: np.ndarray, n: int, saliency: str = "l1") -> np.ndarray:
+def of_blocks(
+    kernel: np.ndarray, n: int, saliency: str = "l1", groups: int = 1
+) -> np.ndarray:
     """Returns each block's saliency ``[in, rows]`` for a kernel ``[..., in, out]``."""
-    return blocks.sum_blocks(contributions(kernel, saliency), n)
+    return blocks.sum_blocks(contributions(kernel, saliency), n, groups)
 
 
 def of_filters(kernel: np.ndarray, saliency: str = "l1") -> np.ndarray:

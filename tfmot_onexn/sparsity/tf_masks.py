@@ -17,11 +17,12 @@ _SCALAR = tf.TensorSpec([], tf.float32)
 
 
 @functools.cache
-def mask_function(pattern: Pattern) -> Callable:
+def mask_function(pattern: Pattern, groups: int = 1) -> Callable:
     """Returns ``(kernel [window, in, out], sparsity []) -> (mask, threshold)``.
 
     The mask is float32 in the kernel's shape, 1 where a weight stays; the threshold is
-    the smallest saliency kept. See `masks.Pattern`.
+    the smallest saliency kept. See `masks.Pattern`; ``groups`` are those of a grouped
+    convolution.
     """
 
     @tf.function(input_signature=[_KERNEL, _SCALAR], autograph=False)
@@ -29,21 +30,30 @@ def mask_function(pattern: Pattern) -> Callable:
         scores = _CONTRIBUTIONS[pattern.saliency](kernel_wio)
         if pattern.granularity == "weight":
             return _keep_largest(scores, sparsity, uniform=False)
-        scores_ir = _sum_blocks(scores, pattern.n)
+        scores_ir = _sum_blocks(scores, pattern.n, groups)
         kept_ir, threshold = _keep_largest(scores_ir, sparsity, pattern.uniform)
-        kept_io = tf.repeat(kept_ir, pattern.n, axis=1)[:, : tf.shape(kernel_wio)[2]]
+        kept_io = _expand_blocks(kept_ir, tf.shape(kernel_wio), pattern.n, groups)
         return tf.broadcast_to(kept_io, tf.shape(kernel_wio)), threshold
 
     return masked
 
 
-def _sum_blocks(scores_wio: tf.Tensor, n: int) -> tf.Tensor:
+def _sum_blocks(scores_wio: tf.Tensor, n: int, groups: int) -> tf.Tensor:
     shape = tf.shape(scores_wio)
-    in_channels, out_channels = shape[1], shape[2]
-    rows = -(-out_channels // n)
-    scores = tf.reduce_sum(scores_wio, axis=0)
-    scores = tf.pad(scores, [[0, 0], [0, rows * n - out_channels]])
-    return tf.reduce_sum(tf.reshape(scores, [in_channels, rows, n]), axis=2)
+    in_channels, width = shape[1], shape[2] // groups
+    rows = -(-width // n)
+    scores = tf.reshape(tf.reduce_sum(scores_wio, axis=0), [in_channels, groups, width])
+    scores = tf.pad(scores, [[0, 0], [0, 0], [0, rows * n - width]])
+    return tf.reduce_sum(tf.reshape(scores, [in_channels, groups * rows, n]), axis=2)
+
+
+def _expand_blocks(
+    values_ir: tf.Tensor, kernel_shape: tf.Tensor, n: int, groups: int
+) -> tf.Tensor:
+    in_channels, out_channels = kernel_shape[1], kernel_shape[2]
+    values = tf.reshape(tf.repeat(values_ir, n, axis=1), [in_channels, groups, -1])
+    in_group = values[:, :, : out_channels // groups]
+    return tf.reshape(in_group, [in_channels, out_channels])
 
 
 def _keep_largest(scores: tf.Tensor, sparsity: tf.Tensor, uniform: bool):
