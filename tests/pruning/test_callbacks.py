@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+import tf_keras
 from graphs import batch, compiled, small_network
 from tensorflow_model_optimization.sparsity import keras as tfmot
 
@@ -98,7 +99,7 @@ def test_a_custom_loop_prunes_when_it_calls_the_callback():
         callback.on_train_batch_begin(-1)
         step()
         np.testing.assert_allclose(sparsities(pruned), expected, atol=0.01)
-    callback.on_epoch_end(-1)
+    callback.on_epoch_end(batch=-1)  # as loops for tfmot's callback call it
     kernel = wrappers(pruned)[0].layer.kernel.numpy()
     assert (kernel == 0).mean() == pytest.approx(0.5, abs=0.01)
 
@@ -114,6 +115,60 @@ def test_layers_on_different_schedules_are_renewed_apart():
     np.testing.assert_allclose(sparsities(half), [0, 0.5, 0.5], atol=0.01)
     half.fit(*batch(half), 16, verbose=0, callbacks=[UpdatePruningStep()])
     np.testing.assert_allclose(sparsities(half), [0.75, 0.5, 0.5], atol=0.01)
+
+
+def test_layers_that_have_been_trained_before_go_on_apart_from_new_ones():
+    schedule = tfmot.ConstantSparsity(0.5, 3, frequency=100)
+    old, new = pruned_on(schedule), pruned_on(schedule)
+    new._name = "new"
+    old.fit(*batch(old, 16), 8, verbose=0, callbacks=[UpdatePruningStep()])
+    image = tf_keras.layers.Input((8, 8, 3))
+    both = compiled(tf_keras.Model(image, old(image) + new(image)))
+    both.fit(*batch(both, 8), 8, verbose=0, callbacks=[UpdatePruningStep()])
+    assert (steps(old), steps(new)) == ({3}, {1})
+    np.testing.assert_allclose(sparsities(old), 0.5, atol=0.01)
+    np.testing.assert_allclose(sparsities(new), 0.0)
+
+
+class Block(tf_keras.layers.Layer):
+    """A layer of the user's own that holds a pruned one."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def call(self, inputs, training=None):
+        return self.inner(inputs, training=training)
+
+
+class OwnModel(tf_keras.Model):
+    def __init__(self, inner):
+        super().__init__()
+        self.block = Block(inner)
+
+    def call(self, inputs, training=None):
+        return self.block(inputs, training=training)
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda layer, schedule: prune.prune_weights(layer, schedule),
+        lambda layer, schedule: tfmot.prune_low_magnitude(layer, schedule),
+    ],
+)
+def test_layers_in_a_subclassed_model_are_found_ours_and_tfmots(wrap, rng):
+    wrapper = wrap(tf_keras.layers.Dense(8), tfmot.ConstantSparsity(0.75, 2))
+    wrapper.pruning_schedule.frequency = 1
+    model = OwnModel(wrapper)
+    model.compile("sgd", "mse")
+    x, y = rng.normal(size=(16, 4)), rng.normal(size=(16, 8))
+    with pytest.raises(ValueError, match=r"Layer 'prune.*' is not built.*model.build"):
+        model.fit(x, y, 8, verbose=0, callbacks=[UpdatePruningStep()])
+    model(x)
+    model.fit(x, y, 8, verbose=0, callbacks=[UpdatePruningStep()])
+    assert int(wrapper.pruning_step) == 2
+    assert (wrapper.layer.kernel.numpy() == 0).mean() == 0.75
 
 
 def test_tfmot_summaries_read_masks_and_thresholds(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from typing import Any
 
 import tensorflow as tf
 import tf_keras
@@ -23,7 +24,10 @@ class UpdatePruningStep(tf_keras.callbacks.Callback):
     ```
 
     In a custom loop, call `set_model` and `on_train_begin` before the first step, then
-    `on_train_batch_begin` before each and `on_epoch_end` after each epoch.
+    `on_train_batch_begin` before each and `on_epoch_end` after each epoch. Build a
+    `tf.function` that trains only after `on_train_begin`.
+
+    Layers that tfmot has wrapped are served as tfmot's callback serves them.
     """
 
     def __init__(self) -> None:
@@ -33,16 +37,25 @@ class UpdatePruningStep(tf_keras.callbacks.Callback):
         self._batch = 0
 
     def on_train_begin(self, logs=None) -> None:
-        by_schedule: dict[str, list[MaskingWrapper]] = {}
-        for wrapper in self._wrappers():
-            if not wrapper.one_shot:
-                config = json.dumps(wrapper.pruning_schedule.get_config(), default=str)
-                by_schedule.setdefault(config, []).append(wrapper)
-        self._by_schedule = list(by_schedule.values())
-        self._hand_over(True)
-        for wrapper in self._scheduled():
+        """Looks for the wrappers; ValueError if one is on a schedule and not built."""
+        scheduled = [wrapper for wrapper in self._wrappers() if not wrapper.one_shot]
+        for wrapper in scheduled + self._wrappers(tfmots=True):
+            if not wrapper.built:
+                raise ValueError(
+                    f"Layer {wrapper.name!r} is not built, so it has no masks to renew "
+                    "yet. Give the model its input shape before training: "
+                    "model.build((None, height, width, channels)), or call it once."
+                )
             if int(wrapper.pruning_step.numpy()) < 0:
                 wrapper.pruning_step.assign(0)
+        by_schedule: dict[tuple[str, int], list[MaskingWrapper]] = {}
+        for wrapper in scheduled:
+            config = json.dumps(wrapper.pruning_schedule.get_config(), default=str)
+            # layers of a model trained before are further on than new ones
+            key = config, int(wrapper.pruning_step.numpy())
+            by_schedule.setdefault(key, []).append(wrapper)
+        self._by_schedule = list(by_schedule.values())
+        self._hand_over(True)
         self._next_step = self._step_function() if self._by_schedule else None
 
     def on_train_batch_begin(self, batch, logs=None) -> None:
@@ -54,18 +67,21 @@ class UpdatePruningStep(tf_keras.callbacks.Callback):
         for _ in range(batch - self._batch):
             self._advance()
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
-        for wrapper in self._wrappers():
-            wrapper.weight_mask_op()
+    def on_epoch_end(self, epoch=-1, logs=None, *, batch=-1) -> None:
+        # tfmot's callback calls the first argument batch, and so do loops for it
+        for wrapper in self._wrappers() + self._wrappers(tfmots=True):
+            wrapper.pruning_obj.weight_mask_op()
 
     def on_train_end(self, logs=None) -> None:
         self._hand_over(False)
 
-    def _wrappers(self) -> list[MaskingWrapper]:
+    def _wrappers(self, tfmots: bool = False) -> list[Any]:
+        """Returns our wrappers or tfmot's, also those inside the user's own layers."""
         return [
-            wrapper
-            for wrapper in pruning_wrapper.collect_prunable_layers(self.model)
-            if isinstance(wrapper, MaskingWrapper)
+            layer
+            for layer in self.model._flatten_layers()
+            if isinstance(layer, pruning_wrapper.PruneLowMagnitude)
+            and isinstance(layer, MaskingWrapper) != tfmots
         ]
 
     def _hand_over(self, by_callback: bool) -> None:
