@@ -80,3 +80,15 @@ def test_a_model_with_nothing_to_prune_is_refused():
         r"convolutions, the model has Conv2D, Dense, ReLU.*PruneAll\(\)",
     ):
         policy.PrunePointwise().ensure_model_supports_pruning(model)
+
+
+def test_what_has_no_blocks_is_sent_to_weight_pruning_or_given_a_method():
+    memory = tf_keras.Sequential([layers.LSTM(4, input_shape=(5, 6))], name="mine")
+    assert names(memory, policy.PruneAll()) == []
+    (chosen,) = policy.chosen_layers(memory, policy.PruneAll(), "weight")
+    assert chosen is memory.layers[0]
+    with pytest.raises(ValueError, match=r"to prune in 'mine'.* LSTM.*prune_weights"):
+        policy.require_chosen(memory, policy.PruneAll(), "block")
+    bare = tf_keras.Sequential([layers.ReLU()], name="bare")
+    with pytest.raises(ValueError, match=r"'bare'.*ReLU\. Give .*get_prunable_weights"):
+        policy.PruneAll().ensure_model_supports_pruning(bare)

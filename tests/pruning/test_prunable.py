@@ -29,6 +29,44 @@ def test_kernel_of_each_kind_of_layer(layer, name):
     assert [w is getattr(layer, name) for w in weights] == [True] * bool(name)
 
 
+class OwnCell(layers.Layer):
+    state_size = 4
+
+    def build(self, input_shape):
+        self.inputs = self.add_weight("inputs", (input_shape[-1], 4))
+
+    def get_prunable_weights(self):
+        return [self.inputs]
+
+    def call(self, inputs, states):
+        return inputs @ self.inputs + states[0], [states[0]]
+
+
+@pytest.mark.parametrize(
+    ("layer", "shapes"),
+    [
+        (layers.Dense(8), [(6, 8)]),
+        (layers.Embedding(10, 3), [(10, 3)]),
+        (layers.Conv2DTranspose(8, 3), [(3, 3, 8, 6)]),
+        (layers.LocallyConnected1D(4, 2), [(4, 12, 4)]),
+        (layers.LSTM(4), [(6, 16), (4, 16)]),
+        (layers.RNN([layers.GRUCell(4), OwnCell()]), [(6, 12), (4, 12), (4, 4)]),
+        (layers.BatchNormalization(), []),
+        (layers.DepthwiseConv2D(3), []),
+        (layers.ConvLSTM2D(2, 3), []),
+    ],
+)
+def test_single_weights_are_pruned_wherever_tfmot_prunes_them(layer, shapes):
+    assert prunable.is_prunable(layer, "weight") == bool(shapes)
+    assert prunable.is_prunable(layer) == isinstance(layer, layers.Dense)
+    if shapes:
+        image = isinstance(layer, layers.Conv2DTranspose)
+        layer.build((None, 5, 5, 6) if image else (None, 5, 6))
+        found = prunable.prunable_weights(layer, "weight")
+        assert [tuple(weight.shape) for weight in found] == shapes
+        assert [prunable.locate(layer, weight) for weight in found]
+
+
 class Mixer(layers.Layer):
     """Keeps weights as attributes, in a list, and in a layer inside."""
 

@@ -6,7 +6,7 @@ from graphs import batch, compiled, small_network
 from tensorflow_model_optimization.sparsity import keras as tfmot
 from tf_keras import layers
 
-from tfmot_onexn.pruning import prune, schedule
+from tfmot_onexn.pruning import policy, prune, schedule
 from tfmot_onexn.pruning.callbacks import UpdatePruningStep
 from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
 from tfmot_onexn.sparsity import masks
@@ -90,6 +90,34 @@ def test_training_flag_reaches_the_layer(rng):
     np.testing.assert_allclose(
         wrapper(x, training=False), 2 * wrapper(x, training=True), rtol=1e-6
     )
+
+
+def test_time_steps_that_keras_masks_stay_masked(rng):
+    model = tf_keras.Sequential(
+        [
+            layers.Masking(input_shape=(5, 6)),
+            layers.Dense(8, bias_initializer="ones"),
+            layers.LSTM(4, return_sequences=True),
+            layers.LSTM(4),
+        ]
+    )
+    pruned = prune.prune_weights(
+        model, schedule.OneShot(0.0), pruning_policy=policy.PruneAll()
+    )
+    assert [type(x.layer) for x in wrappers(pruned)] == [
+        *(layers.Dense, layers.LSTM, layers.LSTM)
+    ]
+    x = rng.normal(size=(2, 5, 6)).astype(np.float32)
+    x[:, 3:] = 0
+    np.testing.assert_allclose(pruned(x), model(x), rtol=1e-5)
+    # what is masked must matter: without the first layer all five steps count
+    unmasked = tf_keras.Sequential(model.layers[1:])
+    assert np.abs(model(x) - unmasked(x)).max() > 1e-3
+
+
+def test_an_input_shape_given_with_a_layer_counts():
+    wrapper = prune.prune_weights(layers.Embedding(10, 3), input_shape=(5,))
+    assert tf_keras.Sequential([wrapper]).output_shape == (None, 5, 3)
 
 
 def test_pruned_weights_get_no_gradient_and_stay_zero():

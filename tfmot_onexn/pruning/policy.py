@@ -28,13 +28,7 @@ class _Policy(tfmot.PruningPolicy):
 
     def ensure_model_supports_pruning(self, model: tf_keras.Model) -> None:
         """Raises ValueError if the policy allows no layer of the model."""
-        if not tracing.is_wrapped(model) and not chosen_layers(model, self):
-            kinds = sorted({type(leaf).__name__ for leaf in surgery.leaf_layers(model)})
-            raise ValueError(
-                f"{type(self).__name__} found nothing to prune in {model.name!r}: it "
-                f"prunes {self.description}, the model has {', '.join(kinds)}. Choose "
-                "another pruning_policy, for example PruneAll()."
-            )
+        require_chosen(model, self, "weight")
 
 
 class PrunePointwise(_Policy):
@@ -77,10 +71,12 @@ class PruneAll(_Policy):
         super().__init__(stem=True, classifier=True)
 
     def allow_pruning(self, layer: Layer) -> bool:
-        return prunable.is_prunable(layer)
+        return prunable.is_prunable(layer, "weight")
 
 
-def chosen_layers(model: tf_keras.Model, policy: tfmot.PruningPolicy) -> list[Layer]:
+def chosen_layers(
+    model: tf_keras.Model, policy: tfmot.PruningPolicy, granularity: str = "block"
+) -> list[Layer]:
     """Returns the layers of a model that a policy allows and that can be pruned.
 
     In a model without a graph (an unbuilt Sequential) the ends are not known and no
@@ -89,7 +85,7 @@ def chosen_layers(model: tf_keras.Model, policy: tfmot.PruningPolicy) -> list[La
     allowed = [
         layer
         for layer in surgery.leaf_layers(model)
-        if prunable.is_prunable(layer) and policy.allow_pruning(layer)
+        if prunable.is_prunable(layer, granularity) and policy.allow_pruning(layer)
     ]
     if not isinstance(policy, _Policy) or not tracing.is_traceable(model):
         return allowed
@@ -100,3 +96,22 @@ def chosen_layers(model: tf_keras.Model, policy: tfmot.PruningPolicy) -> list[La
         if not policy.classifier and group.makes_model_output:
             spared |= {id(m.axis.layer) for m in group.members_as(cg.OUTPUT)}
     return [layer for layer in allowed if id(layer) not in spared]
+
+
+def require_chosen(
+    model: tf_keras.Model, policy: tfmot.PruningPolicy, granularity: str
+) -> None:
+    """Raises ValueError if a policy chooses no layer of a model without wrappers."""
+    if tracing.is_wrapped(model) or chosen_layers(model, policy, granularity):
+        return
+    kinds = {type(leaf).__name__ for leaf in surgery.leaf_layers(model)}
+    remedy = "Choose another pruning_policy, for example PruneAll()."
+    if chosen_layers(model, policy, "weight"):
+        remedy = "Prune single weights with prune_weights."
+    elif isinstance(policy, PruneAll):
+        remedy = "Give the layers that have weights `get_prunable_weights()`."
+    what = getattr(policy, "description", "what it allows")
+    raise ValueError(
+        f"{type(policy).__name__} found nothing to prune in {model.name!r}: it prunes "
+        f"{what}, the model has {', '.join(sorted(kinds))}. {remedy}"
+    )

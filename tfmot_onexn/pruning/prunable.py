@@ -16,6 +16,18 @@ _KERNELS: dict[Any, str] = {
     layers.Conv3D: "kernel",
     layers.Dense: "kernel",
 }
+# have no axes [in, out] to cut into blocks; tfmot prunes their single weights
+_SINGLE_WEIGHTS: dict[Any, tuple[str, ...]] = {
+    layers.Conv1DTranspose: ("kernel",),
+    layers.Conv2DTranspose: ("kernel",),
+    layers.Conv3DTranspose: ("kernel",),
+    layers.Embedding: ("embeddings",),
+    layers.GRUCell: ("kernel", "recurrent_kernel"),
+    layers.LocallyConnected1D: ("kernel",),
+    layers.LocallyConnected2D: ("kernel",),
+    layers.LSTMCell: ("kernel", "recurrent_kernel"),
+    layers.SimpleRNNCell: ("kernel", "recurrent_kernel"),
+}
 # their kernels end in [out, in] or have no input channels to choose from
 _EXCLUDED = (
     layers.Conv1DTranspose,
@@ -36,21 +48,48 @@ def kernel_name(layer: Layer) -> str | None:
     return None
 
 
-def is_prunable(layer: Layer) -> bool:
+def is_prunable(layer: Layer, granularity: str = "block") -> bool:
     """Returns whether a layer has weights to prune.
 
     Supported are Keras layers with a kernel ``[..., in, out]``, their subclasses, and
-    any layer with tfmot's ``get_prunable_weights()``.
+    any layer with tfmot's ``get_prunable_weights()``. With the granularity "weight"
+    also embeddings, transposed and locally connected convolutions, and recurrent layers
+    whose cells are all supported.
     """
-    return hasattr(layer, "get_prunable_weights") or kernel_name(layer) is not None
+    return all(
+        hasattr(part, "get_prunable_weights") or _weight_names(part, granularity)
+        for part in _parts(layer, granularity)
+    )
 
 
-def prunable_weights(layer: Layer) -> list[Any]:
+def prunable_weights(layer: Layer, granularity: str = "block") -> list[Any]:
     """Returns the variables of a built layer that pruning masks."""
-    if hasattr(layer, "get_prunable_weights"):
-        return list(layer.get_prunable_weights())
+    found: list[Any] = []
+    for part in _parts(layer, granularity):
+        if hasattr(part, "get_prunable_weights"):
+            found += part.get_prunable_weights()
+        else:
+            found += [getattr(part, name) for name in _weight_names(part, granularity)]
+    return found
+
+
+def _parts(layer: Layer, granularity: str) -> list[Layer]:
+    """Returns the cells of a recurrent layer, or the layer itself."""
+    own = granularity == "block" or hasattr(layer, "get_prunable_weights")
+    if own or not isinstance(layer, layers.RNN):
+        return [layer]
+    return list(getattr(layer.cell, "cells", [layer.cell]))
+
+
+def _weight_names(layer: Layer, granularity: str) -> tuple[str, ...]:
     name = kernel_name(layer)
-    return [getattr(layer, name)] if name else []
+    if name is not None:
+        return (name,)
+    if granularity == "weight":
+        for kind, names in _SINGLE_WEIGHTS.items():
+            if isinstance(layer, kind):
+                return names
+    return ()
 
 
 def locate(layer: Layer, variable) -> tuple[Any, str | int]:

@@ -117,8 +117,10 @@ def prune_weights(
 ):
     """Prunes single weights by magnitude: the paper's fine-grained baseline.
 
-    The masks are those of tfmot's ``prune_low_magnitude``; the arguments are those of
-    `prune_low_magnitude_1xN`.
+    The masks are those of tfmot's ``prune_low_magnitude``, but that of equal weights
+    the first stay where tfmot keeps all. The arguments are those of
+    `prune_low_magnitude_1xN`. Embeddings, recurrent layers, transposed and locally
+    connected convolutions can be pruned too; `PruneAll` allows them.
     """
     masks.validate_sparsity(schedule_lib.final_sparsity(pruning_schedule))
     _validate(to_prune, pruning_policy)
@@ -312,17 +314,21 @@ def _wrap(
     settings: dict[str, Any],
     kwargs: dict[str, Any],
 ):
+    granularity = settings.get("granularity", "block")
     if isinstance(to_prune, list):
         return [
             PruneLowMagnitude1xN(layer, pruning_schedule, **settings)
-            if prunable.is_prunable(layer)
+            if prunable.is_prunable(layer, granularity)
             and not isinstance(layer, pruning_wrapper.PruneLowMagnitude)
             else layer
             for layer in to_prune
         ]
     if _is_single_layer(to_prune):
         return PruneLowMagnitude1xN(to_prune, pruning_schedule, **settings, **kwargs)
-    chosen = {id(leaf) for leaf in policy.chosen_layers(to_prune, pruning_policy)}
+    leaves = policy.chosen_layers(to_prune, pruning_policy, granularity)
+    if not leaves and policy.chosen_layers(to_prune, pruning_policy, "weight"):
+        policy.require_chosen(to_prune, pruning_policy, granularity)
+    chosen = {id(leaf) for leaf in leaves}
     return _map_with_weights(
         to_prune,
         lambda layer, copy: (

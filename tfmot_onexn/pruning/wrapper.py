@@ -22,6 +22,7 @@ import tf_keras
 from tensorflow_model_optimization.python.core.keras import utils as tfmot_utils
 from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 from tensorflow_model_optimization.sparsity import keras as tfmot
+from tf_keras.src.mixed_precision import autocast_variable
 
 from tfmot_onexn.pruning import prunable
 from tfmot_onexn.pruning import schedule as schedule_lib
@@ -60,7 +61,9 @@ class MaskingWrapper(pruning_wrapper.PruneLowMagnitude):
         self.updated_by_callback = False
         self._masks: list[Any] = []
         self._thresholds: list[Any] = []
-        if hasattr(layer, "_batch_input_shape"):
+        if "_batch_input_shape" not in vars(self) and hasattr(
+            layer, "_batch_input_shape"
+        ):
             self._batch_input_shape = layer._batch_input_shape
 
     @property
@@ -110,8 +113,16 @@ class MaskingWrapper(pruning_wrapper.PruneLowMagnitude):
             tfmot_utils.smart_cond(training, self._update_in_graph, tf.no_op)
         if self.layer._expects_training_arg:
             kwargs["training"] = training
+        if not self.layer._expects_mask_arg:
+            kwargs.pop("mask", None)
         with self._weights_masked():
             return self.layer.call(inputs, **kwargs)
+
+    def compute_mask(self, inputs, mask=None):
+        """Passes on the time steps that Keras masks as the layer itself would."""
+        if self.layer.supports_masking or self.layer._expects_mask_arg:
+            return self.layer.compute_mask(inputs, mask)
+        return None
 
     @contextlib.contextmanager
     def _weights_masked(self) -> Iterator[None]:
@@ -199,8 +210,7 @@ class PruneLowMagnitude1xN(MaskingWrapper):
         """Wraps a layer.
 
         Args:
-          layer: a Keras layer with a kernel ``[..., in, out]``, a subclass of one, or a
-            layer with tfmot's ``get_prunable_weights()``.
+          layer: one that `prunable.is_prunable` at this granularity.
           pruning_schedule: `OneShot(0.5)` if None.
           granularity: "block" or "weight".
           n: output channels per block.
@@ -212,7 +222,7 @@ class PruneLowMagnitude1xN(MaskingWrapper):
           ValueError: if the layer has nothing to prune or a setting does not fit.
         """
         if not isinstance(layer, tf_keras.layers.Layer) or not prunable.is_prunable(
-            layer
+            layer, granularity
         ):
             raise ValueError(
                 f"{getattr(layer, 'name', layer)!r} ({type(layer).__name__}) has no "
@@ -223,7 +233,7 @@ class PruneLowMagnitude1xN(MaskingWrapper):
         super().__init__(layer, pruning_schedule, **kwargs)
 
     def masked_weights(self) -> list[Any]:
-        return prunable.prunable_weights(self.layer)
+        return prunable.prunable_weights(self.layer, self.pattern.granularity)
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -262,17 +272,19 @@ class PruneLowMagnitude1xN(MaskingWrapper):
     def _update_in_graph(self):
         step = self.pruning_step.assign_add(1)
         update = _update_function(self.pattern, self.pruning_schedule)
-        for weight, mask, threshold in self.pruning_vars:
-            shape = [-1, *([1, 1, *weight.shape][-2:])]
-            kernel = tf.stop_gradient(weight.read_value()) * mask.read_value()
-            new_mask, new_threshold = update(
-                tf.reshape(tf.cast(kernel, tf.float32), shape),
-                tf.reshape(tf.cast(mask.read_value(), tf.float32), shape),
-                tf.cast(threshold.read_value(), tf.float32),
-                step,
-            )
-            mask.assign(tf.cast(tf.reshape(new_mask, mask.shape), mask.dtype))
-            threshold.assign(tf.cast(new_threshold, threshold.dtype))
+        # mixed precision would round the weights and tie those of one rounded value
+        with autocast_variable.enable_auto_cast_variables(None):
+            for weight, mask, threshold in self.pruning_vars:
+                shape = [-1, *([1, 1, *weight.shape][-2:])]
+                kernel = tf.stop_gradient(weight.read_value()) * mask.read_value()
+                new_mask, new_threshold = update(
+                    tf.reshape(tf.cast(kernel, tf.float32), shape),
+                    tf.reshape(tf.cast(mask.read_value(), tf.float32), shape),
+                    tf.cast(threshold.read_value(), tf.float32),
+                    step,
+                )
+                mask.assign(tf.cast(tf.reshape(new_mask, mask.shape), mask.dtype))
+                threshold.assign(tf.cast(new_threshold, threshold.dtype))
         return tf.no_op()
 
     def get_config(self) -> dict[str, Any]:
