@@ -1,6 +1,7 @@
 # make demo   the main job, end to end, on embedded data
 # make test   every test
 # make lint   ruff and mypy
+# make docs   the site of docs/, in site/
 # make bench  cost of training, saliency kept by rearrangement
 # Each sets up what it needs in .venv from constraints.txt.
 
@@ -8,7 +9,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test lint bench clean
+.PHONY: setup demo test lint docs bench clean
 
 setup: .venv/ready
 
@@ -19,6 +20,10 @@ setup: .venv/ready
 
 .venv/ready-dev: .venv/ready
 	$(PIP_INSTALL) -e .[dev]
+	touch $@
+
+.venv/ready-docs: .venv/ready
+	$(PIP_INSTALL) -e .[docs]
 	touch $@
 
 # tflite_runtime needs numpy 1, so the oldest supported runtime has its own environment
@@ -39,9 +44,13 @@ lint: .venv/ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# a warning, such as a broken link, is an error
+docs: .venv/ready-docs
+	$(BIN)/mkdocs build --strict
+
 bench: .venv/ready
 	$(BIN)/python -m tfmot_onexn.experiments.training_cost
 	$(BIN)/python -m tfmot_onexn.experiments.kept_saliency $(PRETRAINED)
 
 clean:
-	rm -rf .venv .venv-tflite-runtime build *.egg-info
+	rm -rf .venv .venv-tflite-runtime build site *.egg-info
