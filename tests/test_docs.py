@@ -1,0 +1,120 @@
+"""The pages: their code runs, and what is made from the code is complete."""
+
+import importlib
+import pathlib
+import re
+import xml.etree.ElementTree
+
+import pytest
+
+import tfmot_onexn
+
+ROOT = pathlib.Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+WITH_CODE = sorted(
+    page.name for page in DOCS.glob("*.md") if "```python\n" in page.read_text()
+)
+
+
+@pytest.fixture
+def generator(monkeypatch):
+    """Imports the modules that make pages."""
+    monkeypatch.syspath_prepend(str(DOCS / "generate"))
+    return importlib.import_module
+
+
+def test_some_pages_have_code():
+    assert {"guide.md", "migrating.md", "choosing.md"} <= set(WITH_CODE)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", WITH_CODE)
+def test_the_code_of_a_page_runs(generator, name):
+    generator("code_blocks").run((DOCS / name).read_text(), name)
+
+
+def test_blocks_share_a_namespace_and_show_what_they_print(generator):
+    page = "```python\nx = 2\n```\ntext\n```python\nprint(x + 1)\n```\nmore\n"
+    shown = generator("code_blocks").with_outputs(page, "page.md")
+    assert shown.count("prints") == 1
+    assert shown.endswith('print(x + 1)\n```\n\n```text title="prints"\n3\n```\nmore\n')
+
+
+def test_a_failing_block_names_its_page_and_line(generator):
+    with pytest.raises(ZeroDivisionError) as raised:
+        generator("code_blocks").run("title\n\n```python\n1 / 0\n```\n", "page.md")
+    last = raised.traceback[-1]
+    assert (str(last.path).endswith("page.md"), last.lineno + 1) == (True, 4)
+
+
+def test_the_reference_has_every_public_name():
+    text = "".join(page.read_text() for page in (DOCS / "api").glob("*.md"))
+    documented = {
+        path.rsplit(".", 1)[1] for path in re.findall(r"^::: (\S+)$", text, re.M)
+    }
+    assert documented >= set(tfmot_onexn.__all__)
+
+
+def test_the_page_of_layers_has_every_rule(generator):
+    from tfmot_onexn.graph import rules
+
+    supported = generator("supported_layers")
+    text = supported.rule_tables()
+    missing = {kind for kind in rules.RULES if f"`{kind.__name__}`" not in text}
+    assert not missing
+    convolution = rules.kernels.convolution.__doc__.split("\n")[0]
+    assert f"| `Conv1D`, `Conv2D`, `Conv3D` | {convolution} |" in text
+    assert re.search(r"### Layers that make channels.*\n\n\| layer", text)
+    assert "`LSTM`" in supported.without_rule()
+    assert "`Conv2D`" not in supported.without_rule()
+
+
+def test_the_page_of_layers_has_what_is_pruned(generator):
+    supported = generator("supported_layers")
+    pruned, never = supported.prunable_table().split("Never pruned")
+    assert "| `SeparableConv2D` | `pointwise_kernel` |" in pruned
+    assert "`DepthwiseConv2D`" in never
+    assert "| `PruneAll` | Prunes every layer" in supported.policy_table()
+
+
+def test_the_command_line_page_has_every_argument(generator):
+    from tfmot_onexn import cli
+
+    text = generator("command_line").reference()
+    for command in cli._COMMANDS:
+        name = command.__name__.rsplit(".", 1)[1]
+        assert f"## `onexn {name}`" in text
+    assert "| `--n` | output channels per block; default `4` |" in text
+    assert "| `-o`, `--output` | required |" in text
+    assert "If MODEL is a network by name:\n\n| argument |" in text
+    for option in ("--float16", "--quick", "--json", "--uniform", "--threads"):
+        assert f"| `{option}` |" in text
+
+
+@pytest.mark.slow
+def test_pictures_are_drawn_for_both_backgrounds(generator):
+    drawing, kernels, groups = map(
+        generator, ("drawing", "kernel_pictures", "group_picture")
+    )
+    for draw in (
+        *(kernels.patterns, kernels.rearranged, kernels.encoded, kernels.kept_norm),
+        groups.groups,
+    ):
+        light, dark = (draw(theme) for theme in drawing.THEMES)
+        assert xml.etree.ElementTree.fromstring(light).tag.endswith("svg")
+        assert light != dark
+
+
+@pytest.mark.parametrize(
+    ("page", "numbers"),
+    [
+        ("index.md", ["10.18", "13.98", "71.7", "69.7", "66.7"]),
+        ("faq.md", ["3.06", "3.09", "2.65", "5 MB"]),
+        ("choosing.md", ["0.57", "0.73", "5 MB"]),
+    ],
+)
+def test_numbers_of_the_readme_are_the_readmes(page, numbers):
+    readme, text = (ROOT / "README.md").read_text(), (DOCS / page).read_text()
+    for number in numbers:
+        assert number in readme, f"{page} quotes {number}, which has left the README"
+        assert number in text
