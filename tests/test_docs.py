@@ -36,8 +36,9 @@ def test_the_code_of_a_page_runs(generator, name):
 def test_blocks_share_a_namespace_and_show_what_they_print(generator):
     page = "```python\nx = 2\n```\ntext\n```python\nprint(x + 1)\n```\nmore\n"
     shown = generator("code_blocks").with_outputs(page, "page.md")
-    assert shown.count("prints") == 1
-    assert shown.endswith('print(x + 1)\n```\n\n```text title="prints"\n3\n```\nmore\n')
+    assert shown.count("title=") == 1
+    fence = '```{ .text .prints title="prints" }'
+    assert shown.endswith(f"print(x + 1)\n```\n\n{fence}\n3\n```\nmore\n")
 
 
 def test_a_failing_block_names_its_page_and_line(generator):
@@ -71,9 +72,11 @@ def test_the_page_of_layers_has_every_rule(generator):
 
 def test_the_page_of_layers_has_what_is_pruned(generator):
     supported = generator("supported_layers")
-    pruned, never = supported.prunable_table().split("Never pruned")
-    assert "| `SeparableConv2D` | `pointwise_kernel` |" in pruned
+    assert "| `SeparableConv2D` | `pointwise_kernel` |" in supported.prunable_table()
+    single, never = supported.single_weights_table().split("Never pruned")
+    assert "| `GRUCell` | `kernel`, `recurrent_kernel` |" in single
     assert "`DepthwiseConv2D`" in never
+    assert "`Conv2DTranspose`" not in never
     assert "| `PruneAll` | Prunes every layer" in supported.policy_table()
 
 

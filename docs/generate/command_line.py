@@ -17,34 +17,37 @@ def reference() -> str:
 
 
 def _section(parser: argparse.ArgumentParser) -> str:
-    tables = [
-        _table(group.title, [a for a in group._group_actions if a.dest != "help"])
+    positionals, options, *groups = (
+        [action for action in group._group_actions if action.dest != "help"]
         for group in parser._action_groups
-    ]
+    )
+    titles = [group.title for group in parser._action_groups[2:]]
     parts = [
         f"## `{parser.prog}`",
         f"{_escaped(parser.description)} {_escaped(parser.epilog)}".strip(),
-        f"```text\n{_usage(parser)}\n```",
-        *(table for table in tables if table),
+        f"```text\n{_usage(parser.prog, positionals, options)}\n```",
+        _table(positionals + options),
+        *(
+            f"{title[0].upper()}{title[1:]}:\n\n{_table(actions)}"
+            for title, actions in zip(titles, groups, strict=True)
+        ),
     ]
     return "\n\n".join(parts)
 
 
-def _usage(parser: argparse.ArgumentParser) -> str:
-    """Returns the usage, one line per option so that it fits a small screen."""
-    text = parser.format_usage().removeprefix("usage: ")
-    text = " ".join(text.split()).replace(" [-h]", "")
-    return re.sub(r" (?=\[?-)", "\n    ", text)
+def _usage(
+    program: str, positionals: list[argparse.Action], options: list[argparse.Action]
+) -> str:
+    """Returns what must be given; argparse's own usage is too long for a page."""
+    several = {"+": " …"}
+    words = [f"{a.metavar}{several.get(str(a.nargs), '')}" for a in positionals]
+    words += [f"{a.option_strings[0]} {a.metavar}" for a in options if a.required]
+    return " ".join([program, *words, "[OPTIONS]"])
 
 
-def _table(title: str | None, actions: list[argparse.Action]) -> str:
-    if not actions:
-        return ""
+def _table(actions: list[argparse.Action]) -> str:
     rows = "\n".join(f"| {_name(action)} | {_meaning(action)} |" for action in actions)
-    heading = ""
-    if title and title not in ("positional arguments", "options"):
-        heading = f"{title[0].upper()}{title[1:]}:\n\n"
-    return f"{heading}| argument | meaning |\n|---|---|\n{rows}"
+    return f"| argument | meaning |\n|---|---|\n{rows}"
 
 
 def _name(action: argparse.Action) -> str:
@@ -59,7 +62,7 @@ def _meaning(action: argparse.Action) -> str:
         parts.append("one of " + ", ".join(f"`{choice}`" for choice in action.choices))
     if action.required and action.option_strings:
         parts.append("required")
-    if action.option_strings and action.default not in (None, False):
+    if action.default is not None and action.default is not False:
         parts.append(f"default `{action.default}`")
     return "; ".join(part for part in parts if part)
 

@@ -28,6 +28,7 @@ _TEXTS = {
     "commands": command_line.reference,
     "policies": supported_layers.policy_table,
     "prunable": supported_layers.prunable_table,
+    "single-weights": supported_layers.single_weights_table,
     "rules": supported_layers.rule_tables,
     "without-rule": supported_layers.without_rule,
 }

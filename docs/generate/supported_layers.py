@@ -1,7 +1,7 @@
 """Writes the tables of supported layers from the code that decides."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import tf_keras
 
@@ -18,12 +18,23 @@ _ABSTRACT = (
 
 
 def prunable_table() -> str:
-    """Returns which kinds of layers have a kernel to prune, and which do not."""
+    """Returns which weight of each kind of layer is pruned in blocks."""
     rows = [
         (_names([kind]), f"`{weight}`") for kind, weight in prunable._KERNELS.items()
     ]
-    table = _table(("layer", "weight that is pruned"), rows)
-    return f"{table}\n\nNever pruned: {_names(prunable._EXCLUDED)}."
+    return _table(("layer", "weight that is pruned"), rows)
+
+
+def single_weights_table() -> str:
+    """Returns which weights are pruned one by one only, and which layers never."""
+    single = prunable._SINGLE_WEIGHTS
+    rows = [
+        (_names([kind]), ", ".join(f"`{weight}`" for weight in weights))
+        for kind, weights in single.items()
+    ]
+    never = [kind for kind in prunable._EXCLUDED if kind not in single]
+    table = _table(("layer", "weights that are pruned"), rows)
+    return f"{table}\n\nNever pruned: {_names(never)}."
 
 
 def policy_table() -> str:
@@ -37,18 +48,24 @@ def policy_table() -> str:
 
 def rule_tables() -> str:
     """Returns what the tracer does at each kind of layer, a table for each module."""
-    kinds_of: dict[rules.registry.Rule, list[type]] = {}
+    kinds_of: dict[Callable, list[type]] = {}
     for kind, rule in rules.RULES.items():
         kinds_of.setdefault(rule, []).append(kind)
-    rows_of: dict[str, list[tuple[str, str]]] = {}
-    for rule, kinds in kinds_of.items():
+    sections: dict[str, list[tuple[str, str]]] = {}
+    for rule, kinds in sorted(kinds_of.items(), key=_place):
         title = _first_paragraph(inspect.getmodule(rule)).rstrip(".")
         row = (_names(kinds), _first_paragraph(rule))
-        rows_of.setdefault(title, []).append(row)
+        sections.setdefault(title, []).append(row)
     return "\n\n".join(
-        f"### {title}\n\n{_table(('layer', 'its channels'), rows)}"
-        for title, rows in sorted(rows_of.items())
+        f"### {title}\n\n{_table(('layers', 'their channels'), rows)}"
+        for title, rows in sections.items()
     )
+
+
+def _place(rule_and_kinds: tuple[Callable, list[type]]) -> int:
+    """Returns where the docstring of the package names a rule's module."""
+    module = rule_and_kinds[0].__module__.rsplit(".", 1)[1]
+    return (rules.__doc__ or "").index(f"  {module} ")
 
 
 def without_rule() -> str:
