@@ -39,7 +39,10 @@ def map_layers(
             return map_layers(layer, replace)
         return replace(layer)
 
-    return tf_keras.models.clone_model(model, clone_function=clone)
+    mapped = tf_keras.models.clone_model(model, clone_function=clone)
+    # the model's own flag, past its setter, which would change every layer
+    mapped._trainable = model._trainable
+    return mapped
 
 
 def copy_model(
