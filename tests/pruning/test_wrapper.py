@@ -206,19 +206,6 @@ def test_evaluation_neither_counts_nor_prunes():
         np.testing.assert_array_equal(old, new)
 
 
-def test_mixed_precision_trains_and_keeps_float32_masks():
-    tf_keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    try:
-        pruned = compiled(prune.prune_low_magnitude_1xN(small_network()))
-    finally:
-        tf_keras.mixed_precision.set_global_policy(None)
-    pruned.fit(*batch(pruned), verbose=0, callbacks=[UpdatePruningStep()])
-    (wrapper, *_) = wrappers(pruned)
-    assert wrapper.compute_dtype == "bfloat16"
-    assert wrapper.pruning_vars[0][1].dtype == tf.float32
-    assert (wrapper.layer.kernel.numpy()[~mask_of(wrapper)] == 0).all()
-
-
 def test_every_option_survives_the_config():
     wrapper = PruneLowMagnitude1xN(
         layers.Dense(8), gradual(), "weight", 16, True, "l2", name="mine"
