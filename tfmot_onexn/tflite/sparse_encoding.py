@@ -46,6 +46,15 @@ def encode(content: bytes, name: str = "the model") -> bytes:
     return flatbuffer.write(model) if any(encoded) else content
 
 
+def block_to_store(kernel: np.ndarray) -> int | None:
+    """Returns the n at which a kernel ``[..., in, out]`` is stored, None if dense."""
+    if kernel.all() or not kernel.any():
+        return None
+    n = bsr.block_size(kernel)
+    smaller = bsr.encoded_bytes(kernel, n) + _OVERHEAD_BYTES < kernel.nbytes
+    return n if smaller else None
+
+
 def _encode_graph(model: Any, graph: Any) -> bool:
     """Encodes the kernels of one subgraph; returns whether there was any."""
     densified: dict[int, int] = {}
@@ -87,11 +96,11 @@ def _encode_tensor(model: Any, tensor: Any) -> bool:
     if tensor.sparsity is not None or tensor.type not in flatbuffer.FLOATS:
         return False
     values = flatbuffer.constant(model, tensor)
-    if values is None or len(tensor.shape) not in (2, 4) or not values.any():
+    if values is None or len(tensor.shape) not in (2, 4):
         return False
     kernel = flatbuffer.to_kernel(values.reshape(tensor.shape))
-    n = bsr.block_size(kernel)
-    if bsr.encoded_bytes(kernel, n) + _OVERHEAD_BYTES >= values.nbytes:
+    n = block_to_store(kernel)
+    if n is None:
         return False
     encoded = bsr.encode(kernel, n)
     tensor.sparsity = _sparsity(tensor, encoded, n)
