@@ -17,6 +17,7 @@ Names load on first use, so that importing the package is cheap.
 
 import importlib
 import os
+import sys
 from typing import Any
 
 # tfmot works on tf_keras; this makes tf.keras mean the same
@@ -53,6 +54,11 @@ def __getattr__(name: str) -> Any:
     value = getattr(importlib.import_module(_MODULE_OF[name]), name)
     globals()[name] = value
     return value
+
+
+if "tensorflow" in sys.modules:
+    # Keras loads files only with layers that it knows
+    importlib.import_module("tfmot_onexn.pruning.prune")
 
 
 def __dir__() -> list[str]:

@@ -210,7 +210,11 @@ def strip_pruning(model: tf_keras.Model) -> tf_keras.Model:
 
 
 def prune_scope():
-    """Returns a Keras scope in which wrapped models load; ours load without it."""
+    """Returns a Keras scope in which wrapped models load, tfmot's and ours.
+
+    Ours load without it once anything of this package has been used, or if TensorFlow
+    was imported before it.
+    """
     return tf_keras.utils.custom_object_scope(
         {
             "PruneLowMagnitude": pruning_wrapper.PruneLowMagnitude,
