@@ -95,3 +95,17 @@ def test_bad_arguments_are_refused():
         permutation.search([kernel], 0, 0.5)
     with pytest.raises(ValueError, match=r"same number of output channels"):
         permutation.search([kernel, kernel[..., :4]], 4, 0.5)
+
+
+def test_looking_on_a_choice_of_channels_keeps_about_as_much(monkeypatch):
+    kernels = _kernels(3, 200, 64, 3)
+
+    def kept(method):
+        order = permutation.search(kernels, 4, 0.5, method)
+        return permutation.kept_saliency(kernels, 4, 0.5, order=order)
+
+    exact, sort = kept("swaps"), kept("l1")
+    monkeypatch.setattr(permutation, "_SCREENED_CHANNELS", 100)
+    screened = kept("swaps")
+    assert screened != exact
+    assert abs(screened - exact) < 0.1 * (exact - sort)

@@ -27,6 +27,9 @@ _MAX_ASSIGNMENTS = 30
 _MAX_SWEEPS = 30
 _RELATIVE_GAIN = 1e-4
 _SCRATCH_BYTES = 256 * 1024
+# partners are looked for on that many input channels, and then tried on all
+_SCREENED_CHANNELS = 512
+_TRIED_PARTNERS = 4
 
 
 def validate_method(method: str) -> None:
@@ -211,7 +214,7 @@ def _swap(problem: _Problem, order: np.ndarray, seed: int) -> np.ndarray:
     candidates = everyone
     for _ in range(_MAX_SWEEPS):
         full = candidates.size == everyone.size
-        order, candidates = _sweep(problem, order, rng.permutation(candidates))
+        order, candidates = _sweep(problem, order, rng.permutation(candidates), rng)
         kept = problem.kept(order)
         gained = kept > best_kept * (1 + _RELATIVE_GAIN)
         if kept > best_kept:
@@ -224,12 +227,16 @@ def _swap(problem: _Problem, order: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _sweep(
-    problem: _Problem, order: np.ndarray, candidates: np.ndarray
+    problem: _Problem,
+    order: np.ndarray,
+    candidates: np.ndarray,
+    rng: np.random.Generator,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Gives every candidate one exchange with the partner that gains most.
 
     At fixed thresholds t the kept saliency is, up to a constant, the sum over blocks
-    of max(sum - t, 0); an exchange changes two rows of it.
+    of max(sum - t, 0); an exchange changes two rows of it. Where there are very many
+    input channels, partners are looked for on a random choice of them.
 
     Returns:
       The new order ``[M]`` and the filters whose row has changed.
@@ -244,16 +251,16 @@ def _sweep(
     rest_mk = surplus_rk[rows] - scores_mk
     tolerance = 1e-6 * float(value_r.mean())
     changed = np.zeros(problem.num_rows, bool)
-    value_with = _PairwiseValue(scores_mk.shape)
+    screen = _Screen(scores_mk, rest_mk, rng)
 
     for one in candidates:
         row = rows[one]
-        gain = value_with(scores_mk, rest_mk[one])
-        gain += value_with(rest_mk, scores_mk[one])
-        gain -= value_r[rows] + value_r[row]
-        gain[rows == row] = -np.inf
-        other = int(gain.argmax())
-        if gain[other] <= tolerance:
+        for other in screen.partners(one, rows):
+            gain = np.maximum(scores_mk[other] + rest_mk[one], 0).sum()
+            gain += np.maximum(scores_mk[one] + rest_mk[other], 0).sum()
+            if gain - value_r[rows[other]] - value_r[row] > tolerance:
+                break
+        else:
             continue
         rows[one], rows[other] = rows[other], row
         for exchanged in (rows[one], rows[other]):
@@ -261,8 +268,54 @@ def _sweep(
             surplus = scores_mk[members].sum(axis=0) - thresholds_rk[exchanged]
             value_r[exchanged] = np.maximum(surplus, 0).sum()
             rest_mk[members] = surplus - scores_mk[members]
+            screen.renew(members)
             changed[exchanged] = True
     return np.argsort(rows, kind="stable"), np.flatnonzero(changed[rows])
+
+
+class _Screen:
+    """Ranks the partners of a filter by the gain of an exchange.
+
+    On all input channels the first partner is the best one; on a random choice of them
+    the gains are estimates and a few partners are returned.
+    """
+
+    def __init__(
+        self, scores_mk: np.ndarray, rest_mk: np.ndarray, rng: np.random.Generator
+    ):
+        self._all_rest_mk = rest_mk
+        self._columns: np.ndarray | slice = slice(None)
+        self._partners = 1
+        if scores_mk.shape[1] > _SCREENED_CHANNELS:
+            columns = rng.choice(scores_mk.shape[1], _SCREENED_CHANNELS, replace=False)
+            self._columns = np.sort(columns)
+            self._partners = min(_TRIED_PARTNERS, scores_mk.shape[0])
+        self._scores_mk = scores_mk[:, self._columns]
+        self._rest_mk = rest_mk[:, self._columns]
+        self._value_with = _PairwiseValue(self._scores_mk.shape)
+        self._value_m = self._values(slice(None))
+
+    def _values(self, filters) -> np.ndarray:
+        """Returns what the rows of some filters keep with the filters in them."""
+        with_filter = self._rest_mk[filters] + self._scores_mk[filters]
+        return np.maximum(with_filter, 0).sum(axis=1)
+
+    def renew(self, filters: np.ndarray) -> None:
+        """Takes over what has changed for the filters of a row."""
+        if self._partners > 1:
+            self._rest_mk[filters] = self._all_rest_mk[filters][:, self._columns]
+        self._value_m[filters] = self._values(filters)
+
+    def partners(self, one: int, rows: np.ndarray) -> np.ndarray:
+        """Returns the filters whose exchange with ``one`` gains most, best first."""
+        gain = self._value_with(self._scores_mk, self._rest_mk[one])
+        gain += self._value_with(self._rest_mk, self._scores_mk[one])
+        gain -= self._value_m
+        gain[rows == rows[one]] = -np.inf
+        if self._partners == 1:
+            return gain.argmax(keepdims=True)
+        best = np.argpartition(gain, -self._partners)[-self._partners :]
+        return best[np.argsort(-gain[best])]
 
 
 class _PairwiseValue:
