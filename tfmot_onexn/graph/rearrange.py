@@ -25,8 +25,15 @@ Layer: TypeAlias = tf_keras.layers.Layer
 
 
 def pointwise(layer: Layer) -> bool:
-    """Returns whether a layer is a 1x1 convolution, the paper's choice to prune."""
-    return isinstance(layer, tf_keras.layers.Conv2D) and layer.kernel_size == (1, 1)
+    """Returns whether a layer is a 1x1 convolution, the paper's choice to prune.
+
+    So is the second half of a separable convolution.
+    """
+    layers = tf_keras.layers
+    if isinstance(layer, (layers.SeparableConv1D, layers.SeparableConv2D)):
+        return True
+    convolution = isinstance(layer, (layers.Conv1D, layers.Conv2D, layers.Conv3D))
+    return convolution and set(layer.kernel_size) == {1}
 
 
 def rearrange(
@@ -95,10 +102,14 @@ def rearrange(
 def producing_kernels(
     group: cg.ChannelGroup, prunable: Callable[[Layer], bool]
 ) -> list[np.ndarray]:
-    """Returns the kernels ``[..., in, size]`` of a group that will be pruned."""
+    """Returns the kernels ``[..., in, size]`` of a group that will be pruned.
+
+    A kernel that makes each channel several times, since a grouped convolution reads it
+    so, is returned as often.
+    """
     return [
         np.take(member.axis.layer.get_weights()[member.axis.weight], where, axis=-1)
         for member in group.members_as(cg.OUTPUT)
         if prunable(member.axis.layer)
-        for where in member.positions[:1]
+        for where in member.positions
     ]
