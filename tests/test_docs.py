@@ -37,7 +37,7 @@ def test_blocks_share_a_namespace_and_show_what_they_print(generator):
     page = "```python\nx = 2\n```\ntext\n```python\nprint(x + 1)\n```\nmore\n"
     shown = generator("code_blocks").with_outputs(page, "page.md")
     assert shown.count("title=") == 1
-    fence = '```{ .text .prints title="prints" }'
+    fence = '```text title="prints"'
     assert shown.endswith(f"print(x + 1)\n```\n\n{fence}\n3\n```\nmore\n")
 
 

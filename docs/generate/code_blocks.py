@@ -40,7 +40,7 @@ def with_outputs(markdown: str, name: str) -> str:
 
     def shown(match: re.Match) -> str:
         text = next(outputs).rstrip()
-        fence = f'\n```{{ .text .prints title="prints" }}\n{text}\n```\n'
+        fence = f'\n```text title="prints"\n{text}\n```\n'
         return match[0] + fence if text else match[0]
 
     return _BLOCK.sub(shown, markdown)

@@ -11,7 +11,7 @@ import re
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-os.environ["COLUMNS"] = "94"  # of tables that the code prints, as wide as a page
+os.environ["COLUMNS"] = "80"  # of tables that the code prints, as wide as a page
 
 import tfmot_onexn  # noqa: F401  isort: skip (before TensorFlow)
 
