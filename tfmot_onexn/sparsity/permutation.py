@@ -313,7 +313,7 @@ class _Screen:
         gain -= self._value_m
         gain[rows == rows[one]] = -np.inf
         if self._partners == 1:
-            return gain.argmax(keepdims=True)
+            return np.array([gain.argmax()])
         best = np.argpartition(gain, -self._partners)[-self._partners :]
         return best[np.argsort(-gain[best])]
 
