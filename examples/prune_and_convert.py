@@ -20,20 +20,17 @@ model = models.build(
 )
 models.set_batch_norm_momentum(model, 0.9)
 training = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
-images, labels = data.train_images, data.train_labels
 model.compile("adam", **training)
-model.fit(images, labels, 64, arguments.epochs)
+model.fit(data.train_batches(64), epochs=arguments.epochs)
 
 # Blocks of 8 output channels; half of them go over the first half of the training.
-steps = arguments.epochs * -(-len(labels) // 64)
+steps = arguments.epochs * len(data.train_batches(64))
 schedule = tfmot_onexn.PolynomialDecay(0.0, 0.5, 0, steps // 2, frequency=10)
 pruned = tfmot_onexn.prune_low_magnitude_1xN(model, n=8, pruning_schedule=schedule)
 pruned.compile("adam", **training)
 pruned.fit(
-    images,
-    labels,
-    64,
-    arguments.epochs,
+    data.train_batches(64),
+    epochs=arguments.epochs,
     callbacks=[tfmot_onexn.UpdatePruningStep()],
 )
 
@@ -43,9 +40,9 @@ tfmot_onexn.convert_to_tflite(final, arguments.output)
 
 interpreter = tfmot_onexn.load_interpreter(arguments.output)
 right = 0
-for image, label in zip(data.test_images, data.test_labels, strict=True):
-    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image[None])
+for image, label in data.test_batches(1):
+    interpreter.set_tensor(interpreter.get_input_details()[0]["index"], image)
     interpreter.invoke()
     scores = interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
-    right += int(scores.argmax() == label)
+    right += int(scores.argmax() == label[0])
 print(f"{arguments.output} knows {right} of {len(data.test_labels)} test images.")

@@ -5,6 +5,7 @@ from graphs import images
 
 from tfmot_onexn.benchmark import accuracy
 from tfmot_onexn.networks.datasets import Dataset
+from tfmot_onexn.networks.images import ArrayImages
 from tfmot_onexn.pruning.variants import Variant
 
 
@@ -37,7 +38,8 @@ def test_accuracy_is_counted_from_the_file(files, dense_model):
     scores = dense_model(x).numpy()
     labels = scores.argmax(axis=1)
     labels[:5] = scores[:5].argmin(axis=1)
-    data = Dataset("some", x[:0], labels[:0], x, labels, 4)
+    none, some = ArrayImages(x[:0]), ArrayImages(x)
+    data = Dataset("some", none, labels[:0], some, labels, 4, preprocessing="none")
     found = accuracy.of_file(files["dense"], data)
     assert (found.top1, found.top5, found.images) == (0.75, 1.0, 20)
 

@@ -5,6 +5,7 @@ import pytest
 
 from tfmot_onexn.benchmark import compare
 from tfmot_onexn.networks.datasets import Dataset
+from tfmot_onexn.networks.images import ArrayImages
 from tfmot_onexn.pruning.variants import Variant
 
 VARIANTS = [
@@ -18,13 +19,15 @@ VARIANTS = [
 def test_variants_are_built_checked_timed_and_tested(dense_model, tmp_path, rng):
     x = rng.normal(size=(10, 8, 8, 3)).astype(np.float32)
     labels = dense_model(x).numpy().argmax(axis=1)
+    none, some = ArrayImages(x[:0]), ArrayImages(x)
+    data = Dataset("some", none, labels[:0], some, labels, 4, preprocessing="none")
     found = compare.compare(
         dense_model,
         VARIANTS,
         tmp_path,
         weights="random",
         runtimes=["litert", "tf_lite"],
-        dataset=Dataset("some", x[:0], labels[:0], x, labels, 4),
+        dataset=data,
         runs=3,
     )
     assert [row.label_at_sparsity for row in found.rows[::2]] == [

@@ -4,13 +4,16 @@ import subprocess
 import sys
 
 import pytest
+import tf_keras
 
 from tfmot_onexn.cli import common
+from tfmot_onexn.networks import preprocessing
 
 
 def test_settings_of_a_network_reach_it(tmp_path):
     parser = argparse.ArgumentParser()
     parser.add_argument("model")
+    common.add_data(parser, common.DATA_HELP)
     common.add_network(parser)
     arguments = parser.parse_args(
         ["mobilenet", "--alpha", "0.25", "--input-size", "32", "--seed", "3"]
@@ -25,6 +28,38 @@ def test_settings_of_a_network_reach_it(tmp_path):
     model, dataset = common.network(arguments)
     assert model.output_shape == (None, 1000)
     assert dataset is None
+
+
+def network_of(layers, arguments, data, tmp_path):
+    tf_keras.Sequential(layers).save(tmp_path / "model.keras")
+    parser = argparse.ArgumentParser()
+    parser.add_argument("model")
+    common.add_data(parser, common.DATA_HELP)
+    common.add_network(parser)
+    parsed = parser.parse_args([str(tmp_path / "model.keras"), *arguments])
+    return common.network(parsed, data)
+
+
+def test_images_are_preprocessed_as_the_model_or_the_user_says(tmp_path):
+    head = [tf_keras.layers.Flatten(), tf_keras.layers.Dense(10)]
+    for layers, arguments, expected in [
+        ([], [], "tf"),
+        ([tf_keras.layers.Rescaling(1 / 255)], [], "none"),
+        ([tf_keras.layers.Rescaling(1 / 255)], ["--preprocess", "tf"], "tf"),
+        *(([], ["--preprocess", name], name) for name in preprocessing.NAMES),
+    ]:
+        layers = [tf_keras.layers.InputLayer((8, 8, 3)), *layers, *head]
+        _, dataset = network_of(layers, arguments, "digits", tmp_path)
+        assert dataset.preprocessing == expected
+        assert dataset.image_shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize("shape", [(8, 16, 3), (8, 8, 1), (None, None, 3), (5,)])
+def test_data_needs_square_colour_images(tmp_path, shape):
+    layers = [tf_keras.layers.InputLayer(shape), tf_keras.layers.ReLU()]
+    assert network_of(layers, [], None, tmp_path)[1] is None
+    with pytest.raises(ValueError, match=r"needs one input of square colour images"):
+        network_of(layers, [], "digits", tmp_path)
 
 
 def test_tensorflow_loads_without_its_notes():

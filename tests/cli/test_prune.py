@@ -7,6 +7,10 @@ import time
 import numpy as np
 import pytest
 import tf_keras
+from PIL import Image
+
+from tfmot_onexn import cli
+from tfmot_onexn.networks import augmentation
 
 
 def zeros(path, name):
@@ -47,6 +51,45 @@ def test_arguments_that_make_no_sense_are_refused(onexn, model_file, tmp_path):
         assert message in errors
         assert errors.count("\n") == 1
     assert os.listdir(tmp_path) == ["images"]
+
+
+@pytest.fixture
+def images(tmp_path, rng):
+    folder = tmp_path / "images"
+    for label in "abcd":
+        (folder / label).mkdir(parents=True)
+        for index in range(10):
+            pixels = rng.integers(0, 256, (8, 8, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / label / f"{index}.png")
+    return folder
+
+
+def test_a_model_is_fine_tuned_on_an_image_folder(onexn, model_file, images, tmp_path):
+    path = tmp_path / "out.keras"
+    common = ("prune", model_file, "-o", path, "--data", images, "--epochs", 1)
+    for more in ((), ("--augment", "none"), ("--preprocess", "caffe")):
+        code, output, _ = onexn(*common, *more)
+        assert code == 0
+        assert "top-1 on 8 test images: " in output
+        assert sorted(os.listdir(tmp_path)) == ["images", "out.keras"]
+
+
+def test_an_image_that_cannot_be_read_is_named(onexn, model_file, images, tmp_path):
+    for name in os.listdir(images / "b"):
+        (images / "b" / name).write_bytes(b"no image")
+    code, _, errors = onexn(
+        *("prune", model_file, "-o", tmp_path / "out.keras", "--data", images)
+    )
+    assert code == 1
+    assert "onexn prune: Cannot read the image" in errors
+    assert errors.count("\n") == 1
+
+
+def test_augmentations_are_those_that_there_are(capsys):
+    with pytest.raises(SystemExit):
+        cli.parse(["onexn", "prune", "--help"])
+    names = ",".join(("auto", *augmentation.NAMES))
+    assert f"--augment {{{names}}}" in capsys.readouterr().out
 
 
 RUN = (

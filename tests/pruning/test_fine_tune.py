@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 import tf_keras
@@ -5,11 +7,18 @@ from graphs import small_network
 from tensorflow_model_optimization.sparsity import keras as tfmot
 
 from tfmot_onexn.networks.datasets import Dataset
+from tfmot_onexn.networks.images import ArrayImages, EncodedImages
 from tfmot_onexn.networks.recipe import Recipe
 from tfmot_onexn.pruning import fine_tune as fine_tune_lib
 from tfmot_onexn.pruning import prune
 
-RECIPE = Recipe(epochs=4, batch_size=16, learning_rate=0.05, warmup_epochs=0.5)
+RECIPE = Recipe(
+    epochs=4,
+    batch_size=16,
+    learning_rate=0.05,
+    warmup_epochs=0.5,
+    augmentation="crop_flip",
+)
 
 
 @pytest.fixture(scope="module")
@@ -18,7 +27,10 @@ def dataset():
     labels = rng.integers(0, 4, 96)
     images = rng.normal(size=(96, 8, 8, 3)).astype(np.float32)
     images[..., 0] += labels[:, None, None] - 1.5
-    return Dataset("blobs", images[:64], labels[:64], images[64:], labels[64:], 4)
+    train, test = ArrayImages(images[:64]), ArrayImages(images[64:])
+    return Dataset(
+        "blobs", train, labels[:64], test, labels[64:], 4, preprocessing="none"
+    )
 
 
 def fresh():
@@ -46,7 +58,7 @@ class Interrupted(tf_keras.callbacks.Callback):
 def test_training_learns(dataset):
     model = fresh()
     fine_tune_lib.fine_tune(model, dataset, Recipe(epochs=12, batch_size=16))
-    _, accuracy = model.evaluate(dataset.test_images, dataset.test_labels, verbose=0)
+    _, accuracy = model.evaluate(dataset.test_batches(), verbose=0)
     assert accuracy > 0.6
 
 
@@ -96,6 +108,26 @@ def test_checkpoints_of_another_run_are_refused(dataset, tmp_path):
         fine_tune_lib.fine_tune(
             fresh(), dataset, Recipe(epochs=9), checkpoints=tmp_path
         )
+    other = dataclasses.replace(dataset, preprocessing="tf")
+    with pytest.raises(ValueError, match=r"other settings \(n, p, preprocessing\)"):
+        fine_tune_lib.fine_tune(fresh(), other, RECIPE, checkpoints=tmp_path)
+
+
+def test_auto_stands_for_the_datasets_own_augmentation(dataset, tmp_path):
+    moved = dataclasses.replace(dataset, augmentation="crop_flip")
+    automatic = dataclasses.replace(RECIPE, augmentation="auto")
+    fine_tune_lib.fine_tune(fresh(), dataset, RECIPE, checkpoints=tmp_path)
+    fine_tune_lib.fine_tune(fresh(), moved, automatic, checkpoints=tmp_path)
+    with pytest.raises(ValueError, match=r"other settings \(recipe\)"):
+        fine_tune_lib.fine_tune(fresh(), dataset, automatic, checkpoints=tmp_path)
+
+
+def test_an_image_that_cannot_be_read_ends_training(dataset, tmp_path):
+    (tmp_path / "broken.jpg").write_bytes(b"no image")
+    names = [str(tmp_path / "broken.jpg")] * 64
+    broken = dataclasses.replace(dataset, train_images=EncodedImages(names, 8))
+    with pytest.raises(ValueError, match=r"^Cannot read the image .*broken.jpg"):
+        fine_tune_lib.fine_tune(fresh(), broken, RECIPE)
 
 
 def test_a_model_for_other_classes_is_refused(dataset):

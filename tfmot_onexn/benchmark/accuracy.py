@@ -35,13 +35,17 @@ def of_file(
 
     Args:
       path: a `.tflite` classifier.
-      dataset: images in the shape of its input.
+      dataset: test images in the shape of its input, preprocessed as it expects.
       runtime: see `tflite.interpreter`.
     """
     loaded = interpreter_lib.load_interpreter(path, runtime=runtime)
-    scores = interpreter_lib.run(loaded, dataset.test_images)
-    ranked = np.argsort(-scores, axis=-1)
-    right = ranked == dataset.test_labels[:, None]
+    batches = dataset.test_batches()
+    hits = []
+    for index in range(len(batches)):
+        inputs, labels = batches[index]
+        ranked = np.argsort(-interpreter_lib.run(loaded, inputs), axis=-1)
+        hits.append(ranked == labels[:, None])
+    right = np.concatenate(hits)
     return Accuracy(
         float(right[:, :1].any(axis=1).mean()),
         float(right[:, :5].any(axis=1).mean()),

@@ -1,6 +1,7 @@
 """Arguments and steps that several commands share."""
 
 import argparse
+import dataclasses
 import importlib
 import os
 import sys
@@ -18,7 +19,10 @@ if TYPE_CHECKING:
     from tfmot_onexn.pruning.variants import Variant
 
 MODEL_HELP = "mobilenet, mobilenet_v2, or the path of a .keras, .h5 or SavedModel"
-DATA_HELP = "digits, or a folder of class/*.jpg"
+DATA_HELP = (
+    "digits, cifar10, cifar100, fashion_mnist, a folder of class/*.jpg, a folder as "
+    "CIFAR or Fashion-MNIST is published, or an .npz of images"
+)
 _REARRANGEMENTS = ("auto", "none", "l1", "assignment", "swaps")
 
 
@@ -51,6 +55,18 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--input-size", type=int, default=224, help="of its images")
     group.add_argument("--alpha", type=float, default=1.0, help="width multiplier")
     group.add_argument("--seed", type=int, default=0, help="of random weights")
+
+
+def add_data(parser, text: str) -> None:
+    """Adds what describes images and what becomes of them."""
+    parser.add_argument("--data", help=text)
+    parser.add_argument(
+        "--preprocess",
+        choices=("auto", "tf", "none", "caffe", "torch"),
+        default="auto",
+        help="what the network expects: tf is -1 to 1, none 0 to 255, caffe and torch "
+        "as Keras has them; auto goes by the network",
+    )
 
 
 def add_pattern(parser: argparse.ArgumentParser) -> None:
@@ -102,9 +118,11 @@ def network(
 
     if arguments.model not in models.NETWORKS:
         model = models.load(arguments.model)
-        size = model.input_shape[1]
-        seed = arguments.seed
-        return model, datasets.load(data, size, seed=seed) if data else None
+        if not data:
+            return model, None
+        size = _image_size(model)
+        loaded = datasets.load(data, size, seed=arguments.seed)
+        return model, _preprocessed(arguments, model, loaded)
     size, dataset = arguments.input_size, None
     if data:
         dataset = datasets.load(data, size, seed=arguments.seed)
@@ -118,7 +136,30 @@ def network(
     )
     if dataset and arguments.weights == "random":
         models.set_batch_norm_momentum(model, 0.9)
-    return model, dataset
+    return model, dataset and _preprocessed(arguments, model, dataset)
+
+
+def _image_size(model: "tf_keras.Model") -> int:
+    """Returns the height and width of a model's images."""
+    shape = model.input_shape
+    if len(shape) != 4 or shape[1] is None or shape[1:] != (shape[1], shape[1], 3):
+        raise ValueError(
+            f"Model {model.name!r} takes {shape}; --data needs one input of square "
+            "colour images of a fixed size, (None, size, size, 3)."
+        )
+    return shape[1]
+
+
+def _preprocessed(
+    arguments: argparse.Namespace, model: "tf_keras.Model", dataset: "Dataset"
+) -> "Dataset":
+    """Returns the dataset, its images to be preprocessed as the model expects."""
+    from tfmot_onexn.networks import preprocessing
+
+    name = arguments.preprocess
+    if name == "auto":
+        name = preprocessing.preprocessing_for(model)
+    return dataclasses.replace(dataset, preprocessing=name)
 
 
 def report_rows(
@@ -153,7 +194,8 @@ def load_tensorflow() -> None:
         os.dup2(notes.fileno(), 2)
         try:
             tensorflow = importlib.import_module("tensorflow")
-            importlib.import_module("tensorflow_model_optimization")
+            # brings tfmot, and lets Keras know the wrappers that files may have
+            importlib.import_module("tfmot_onexn.pruning.prune")
         except BaseException:
             notes.seek(0)
             os.write(kept, notes.read())

@@ -31,7 +31,7 @@ def add(commands) -> None:
     )
     parser.add_argument("--sparsity", default="0.5", help="comma-separated shares")
     common.add_pattern(parser)
-    parser.add_argument("--data", help=f"to test on: {common.DATA_HELP}")
+    common.add_data(parser, f"to test on: {common.DATA_HELP}")
     common.add_network(parser)
     common.add_timing(parser)
     parser.add_argument(

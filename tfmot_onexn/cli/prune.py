@@ -25,7 +25,14 @@ def add(commands) -> None:
     parser.add_argument("--sparsity", type=float, default=0.5, help="share of zeros")
     common.add_pattern(parser)
     tuning = parser.add_argument_group("fine-tuning")
-    tuning.add_argument("--data", help=common.DATA_HELP)
+    common.add_data(tuning, common.DATA_HELP)
+    tuning.add_argument(
+        "--augment",
+        choices=("auto", "none", "crop_flip", "resized_crop_flip"),
+        default="auto",
+        help="random changes to training images: auto is crop_flip up to 64 pixels, "
+        "resized_crop_flip above, none for digits and grey images",
+    )
     tuning.add_argument("--epochs", type=int, default=10)
     tuning.add_argument("--batch-size", type=int, default=64)
     tuning.add_argument("--learning-rate", type=float, default=0.05)
@@ -53,7 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     discard_checkpoints(checkpoints)
     if dataset is not None:
         final.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-        _, top1 = final.evaluate(dataset.test_images, dataset.test_labels, verbose=0)
+        batches = dataset.test_batches()
+        with batches.plain_errors():
+            _, top1 = final.evaluate(batches, verbose=0)
         print(f"top-1 on {len(dataset.test_labels)} test images: {100 * top1:.2f} %")
     print(f"Saved {arguments.output}; look at it with `onexn summary`.")
     return 0
@@ -67,6 +76,7 @@ def _fine_tune(arguments, pruned, dataset, variant, checkpoints: str) -> None:
         epochs=arguments.epochs,
         batch_size=arguments.batch_size,
         learning_rate=arguments.learning_rate,
+        augmentation=arguments.augment,
         seed=arguments.seed,
     )
     names = ("model", "weights", "data", "input_size", "alpha", "seed")

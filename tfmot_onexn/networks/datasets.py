@@ -1,60 +1,67 @@
-"""Images and labels, as small arrays or as folders."""
+"""Images and labels by name, by folder or by file."""
 
-import dataclasses
-import os
+import numbers
 import pathlib
 
 import numpy as np
-import tf_keras
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+from tfmot_onexn.networks import folders, packs, published
+from tfmot_onexn.networks.batches import Batches, Dataset
+from tfmot_onexn.networks.division import divide
+from tfmot_onexn.networks.images import ArrayImages
 
-
-@dataclasses.dataclass(frozen=True)
-class Dataset:
-    """Images and labels to train and to test on.
-
-    Attributes:
-      name: what tables call it.
-      train_images: float32 ``[count, height, width, 3]`` in [-1, 1].
-      train_labels: int64 ``[count]``.
-      test_images: as the training images.
-      test_labels: as the training labels.
-      classes: number of classes.
-    """
-
-    name: str
-    train_images: np.ndarray
-    train_labels: np.ndarray
-    test_images: np.ndarray
-    test_labels: np.ndarray
-    classes: int
-
-    @property
-    def image_shape(self) -> tuple[int, ...]:
-        """Height, width and channels."""
-        return self.train_images.shape[1:]
+__all__ = ["Batches", "Dataset", "digits", "load"]
 
 
 def load(source: str, image_size: int, *, seed: int = 0) -> Dataset:
     """Loads a dataset.
 
+    Images of another shape are cut and scaled as `images.centre_box` tells. The usual
+    augmentation of images in colour goes by their size, see `augmentation.usual`; grey
+    ones, which may be characters, are trained on as they are.
+
     Args:
-      source: "digits", or a folder of ``class/*.jpg``, perhaps below ``train`` and
-        ``test``.
+      source: one of
+
+        * "digits", which comes with scikit-learn;
+        * "cifar10", "cifar100" or "fashion_mnist", through Keras' downloader;
+        * a folder of one of these as published, see `published.load`;
+        * a folder of ``class/*.jpg``, perhaps below ``train`` and ``test`` or ``val``;
+        * an `.npz` of arrays or of encoded images, see `packs`.
       image_size: height and width to bring the images to.
-      seed: of the division where the source has none.
+      seed: of the division where the source has none, see `division.divide`.
 
     Raises:
-      ValueError: if the source is unknown or has no images.
+      ValueError: if the source is unknown, damaged or has no images.
     """
+    if not isinstance(image_size, numbers.Integral) or image_size < 1:
+        raise ValueError(
+            f"Images need a height and width of at least 1 pixel, found {image_size!r}."
+        )
+    dataset = _load(source, image_size, seed)
+    if not len(dataset.train_labels) or not len(dataset.test_labels):
+        raise ValueError(
+            f"{source} has {len(dataset.train_labels)} images to train on and "
+            f"{len(dataset.test_labels)} to test on; at least one of each is needed."
+        )
+    return dataset
+
+
+def _load(source: str, image_size: int, seed: int) -> Dataset:
     if source == "digits":
         return digits(image_size, seed=seed)
-    if not os.path.isdir(source):
-        raise ValueError(
-            f"No data at {source!r}. Use digits, or a folder of class/*.jpg."
-        )
-    return _folder(pathlib.Path(source), image_size, seed)
+    if source in published.NAMES:
+        return published.download(source, image_size)
+    path = pathlib.Path(source)
+    if path.is_dir():
+        return published.load(path, image_size) or folders.load(path, image_size, seed)
+    if path.suffix == ".npz" and path.exists():
+        return packs.load(path, image_size, seed)
+    raise ValueError(
+        f"No data at {source!r}. Use digits, {', '.join(published.NAMES)}, a folder of "
+        "class/*.jpg, a folder as CIFAR or Fashion-MNIST is published, or an .npz of "
+        "images."
+    )
 
 
 def digits(image_size: int = 32, *, seed: int = 0) -> Dataset:
@@ -69,96 +76,18 @@ def digits(image_size: int = 32, *, seed: int = 0) -> Dataset:
         raise ValueError(
             f"The digits have 8x8 pixels; {image_size} is not a multiple of 8."
         )
-    images, labels = load_digits(return_X_y=True)
+    greys, labels = load_digits(return_X_y=True)
     scale = image_size // 8
-    pixels = (images.reshape(-1, 8, 8, 1) / 8.0 - 1.0).astype(np.float32)
-    pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2).repeat(3, axis=3)
-    return _divided("digits", pixels, labels.astype(np.int64), 10, seed)
-
-
-def _divided(
-    name: str, images: np.ndarray, labels: np.ndarray, classes: int, seed: int
-) -> Dataset:
-    """Holds a fifth of the images of every class back as a test set."""
-    from sklearn.model_selection import train_test_split
-
-    train, test = train_test_split(
-        np.arange(labels.size), test_size=0.2, random_state=seed, stratify=labels
-    )
+    # float32: no whole numbers from 0 to 255 are 17 greys at equal distances
+    pixels = (greys.reshape(-1, 8, 8) * (255 / 16)).astype(np.float32)
+    pixels = pixels.repeat(scale, axis=1).repeat(scale, axis=2)
+    train, test = divide(labels, seed)
     return Dataset(
-        name, images[train], labels[train], images[test], labels[test], classes
+        "digits",
+        ArrayImages(pixels[train]),
+        labels[train].astype(np.int64),
+        ArrayImages(pixels[test]),
+        labels[test].astype(np.int64),
+        10,
+        tuple(map(str, range(10))),
     )
-
-
-def _folder(root: pathlib.Path, image_size: int, seed: int) -> Dataset:
-    train, test = root / "train", root / "test"
-    if train.is_dir() and test.is_dir():
-        images, labels, names = _read(train, image_size)
-        test_images, test_labels, test_names = _read(test, image_size)
-        if test_names != names:
-            raise ValueError(f"{train} and {test} do not have the same classes.")
-        return Dataset(root.name, images, labels, test_images, test_labels, len(names))
-    images, labels, names = _read(root, image_size)
-    return _divided(root.name, images, labels, len(names), seed)
-
-
-def _read(folder: pathlib.Path, size: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
-    classes = sorted(path.name for path in folder.iterdir() if path.is_dir())
-    images, labels = [], []
-    for label, name in enumerate(classes):
-        for path in sorted((folder / name).iterdir()):
-            if path.suffix.lower() in _SUFFIXES:
-                images.append(_decoded(path, size))
-                labels.append(label)
-    if not images:
-        raise ValueError(
-            f"No images in {folder}: expected one folder per class with "
-            f"{', '.join(_SUFFIXES)} files, found {len(classes)} folders."
-        )
-    return np.stack(images), np.array(labels, np.int64), classes
-
-
-def _decoded(path: pathlib.Path, size: int) -> np.ndarray:
-    try:
-        image = tf_keras.utils.load_img(path, target_size=(size, size))
-    except OSError as error:
-        raise ValueError(f"Cannot read the image {path}: {error}.") from error
-    return tf_keras.utils.img_to_array(image) / 127.5 - 1.0
-
-
-class Batches(tf_keras.utils.Sequence):
-    """Shuffled batches whose order depends on the seed and the epoch alone.
-
-    So a training that starts again at some epoch sees the batches it would have seen.
-    """
-
-    def __init__(
-        self,
-        images: np.ndarray,
-        labels: np.ndarray,
-        batch_size: int,
-        *,
-        seed: int = 0,
-        first_epoch: int = 0,
-    ):
-        self._images, self._labels = images, labels
-        self._batch_size = batch_size
-        self._seed = seed
-        self._epoch = first_epoch
-        self._shuffle()
-
-    def __len__(self) -> int:
-        return -(-len(self._labels) // self._batch_size)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        start = index * self._batch_size
-        chosen = self._order[start : start + self._batch_size]
-        return self._images[chosen], self._labels[chosen]
-
-    def on_epoch_end(self) -> None:
-        self._epoch += 1
-        self._shuffle()
-
-    def _shuffle(self) -> None:
-        rng = np.random.default_rng([self._seed, self._epoch])
-        self._order = rng.permutation(len(self._labels))

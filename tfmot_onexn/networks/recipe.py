@@ -20,7 +20,8 @@ class Recipe:
       warmup_epochs: of a linear rise to it.
       momentum: of SGD.
       weight_decay: added to the gradient, times the weight.
-      seed: of the order of images.
+      augmentation: one of `augmentation.NAMES`, or "auto", the dataset's usual one.
+      seed: of the order of images and their augmentation.
     """
 
     epochs: int = 10
@@ -29,6 +30,7 @@ class Recipe:
     warmup_epochs: float = 1.0
     momentum: float = 0.9
     weight_decay: float = 4e-5
+    augmentation: str = "auto"
     seed: int = 0
 
     def compile(self, model: tf_keras.Model, steps_per_epoch: int) -> None:

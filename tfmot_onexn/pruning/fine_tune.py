@@ -1,5 +1,6 @@
 """Fine-tunes a pruned model, and goes on where it was interrupted."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -11,7 +12,7 @@ import tensorflow as tf
 import tf_keras
 
 from tfmot_onexn.networks import files
-from tfmot_onexn.networks.datasets import Batches, Dataset
+from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.networks.recipe import Recipe
 from tfmot_onexn.pruning.callbacks import UpdatePruningStep
 
@@ -45,44 +46,52 @@ def fine_tune(
       verbose: as for ``fit``.
 
     Raises:
-      ValueError: if the classes differ, or the checkpoints belong to other settings.
+      ValueError: if the classes differ, the checkpoints belong to other settings, or
+        an image cannot be read.
     """
+    _require_same_classes(model, dataset)
+    recipe = dataclasses.replace(
+        recipe, augmentation=dataset.usual_augmentation(recipe.augmentation)
+    )
+    recipe.compile(model, len(dataset.train_batches(recipe.batch_size)))
+    model.optimizer.build(model.trainable_variables)
+    used: list[tf_keras.callbacks.Callback] = [UpdatePruningStep(), *callbacks]
+    first_epoch = 0
+    if checkpoints is not None:
+        keeper = _Checkpoints(model, pathlib.Path(checkpoints))
+        used_here = {"recipe": vars(recipe), "preprocessing": dataset.preprocessing}
+        first_epoch = keeper.restore({**(settings or {}), **used_here})
+        used.append(keeper)
+    batches = dataset.train_batches(
+        recipe.batch_size,
+        seed=recipe.seed,
+        first_epoch=first_epoch,
+        augmentation=recipe.augmentation,
+    )
+    if first_epoch < recipe.epochs:
+        with batches.plain_errors():
+            model.fit(
+                batches,
+                initial_epoch=first_epoch,
+                epochs=recipe.epochs,
+                callbacks=used,
+                verbose=verbose,
+                shuffle=False,
+            )
+
+
+def discard_checkpoints(checkpoints: str | os.PathLike) -> None:
+    """Removes the folder that `fine_tune` kept its state in."""
+    shutil.rmtree(checkpoints, ignore_errors=True)
+
+
+def _require_same_classes(model: tf_keras.Model, dataset: Dataset) -> None:
     if model.output_shape[-1] != dataset.classes:
         raise ValueError(
             f"Model {model.name!r} tells {model.output_shape[-1]} classes apart, the "
             f"data {dataset.name!r} has {dataset.classes}. Build the model with "
             f"classes={dataset.classes}."
         )
-    steps = len(Batches(dataset.train_images, dataset.train_labels, recipe.batch_size))
-    recipe.compile(model, steps)
-    model.optimizer.build(model.trainable_variables)
-    used: list[tf_keras.callbacks.Callback] = [UpdatePruningStep(), *callbacks]
-    first_epoch = 0
-    if checkpoints is not None:
-        keeper = _Checkpoints(model, pathlib.Path(checkpoints))
-        first_epoch = keeper.restore({**(settings or {}), "recipe": vars(recipe)})
-        used.append(keeper)
-    batches = Batches(
-        dataset.train_images,
-        dataset.train_labels,
-        recipe.batch_size,
-        seed=recipe.seed,
-        first_epoch=first_epoch,
-    )
-    if first_epoch < recipe.epochs:
-        model.fit(
-            batches,
-            initial_epoch=first_epoch,
-            epochs=recipe.epochs,
-            callbacks=used,
-            verbose=verbose,
-            shuffle=False,
-        )
-
-
-def discard_checkpoints(checkpoints: str | os.PathLike) -> None:
-    """Removes the folder that `fine_tune` kept its state in."""
-    shutil.rmtree(checkpoints, ignore_errors=True)
 
 
 class _Checkpoints(tf_keras.callbacks.Callback):

@@ -1,0 +1,189 @@
+"""Images and labels, and the batches that training and testing see."""
+
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+import tf_keras
+
+from tfmot_onexn.networks import augmentation as augmentation_lib
+from tfmot_onexn.networks import preprocessing as preprocessing_lib
+from tfmot_onexn.networks.images import Images
+
+
+class Batches(tf_keras.utils.Sequence):
+    """Batches whose order and content depend on the seed and the epoch alone.
+
+    So a training that starts again at some epoch sees the batches it would have seen.
+
+    Args:
+      images: pixels.
+      labels: int64 ``[count]``.
+      batch_size: images per batch; the last batch has what is left.
+      seed: of order and augmentation.
+      first_epoch: number of the epoch that comes next.
+      shuffle: a new order in each epoch, or the one the images have.
+      augmentation: one of `augmentation.NAMES`.
+      preprocessing: one of `preprocessing.NAMES`.
+    """
+
+    def __init__(
+        self,
+        images: Images,
+        labels: np.ndarray,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        first_epoch: int = 0,
+        shuffle: bool = True,
+        augmentation: str = "none",
+        preprocessing: str = "tf",
+    ):
+        self._images, self._labels = images, labels
+        self._batch_size = batch_size
+        self._seed = seed
+        self._epoch = first_epoch
+        self._shuffle = shuffle
+        self._augmentation = augmentation_lib.require_known(augmentation)
+        self._preprocessing = preprocessing_lib.require_known(preprocessing)
+        self._failure: Exception | None = None
+        self._arrange()
+
+    def __len__(self) -> int:
+        return -(-len(self._labels) // self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        start = index * self._batch_size
+        chosen = self._order[start : start + self._batch_size]
+        try:
+            pixels = augmentation_lib.take(
+                self._augmentation,
+                self._images,
+                chosen,
+                seed=self._seed,
+                epoch=self._epoch,
+            )
+        except Exception as error:
+            self._failure = error
+            raise
+        inputs = preprocessing_lib.preprocess(self._preprocessing, pixels)
+        return inputs, self._labels[chosen]
+
+    def on_epoch_end(self) -> None:
+        self._epoch += 1
+        self._arrange()
+
+    @contextlib.contextmanager
+    def plain_errors(self) -> Iterator[None]:
+        """Raises what a batch raised, not what TensorFlow makes of it.
+
+        For around Keras' ``fit`` and ``evaluate``, which wrap a batch's exception with
+        its traceback into one of their own.
+        """
+        try:
+            yield
+        except tf.errors.OpError:
+            if self._failure is None:
+                raise
+            raise self._failure from None
+
+    def _arrange(self) -> None:
+        rng = np.random.default_rng([self._seed, self._epoch])
+        count = len(self._labels)
+        self._order = rng.permutation(count) if self._shuffle else np.arange(count)
+
+
+@dataclasses.dataclass(frozen=True)
+class Dataset:
+    """Images and labels to train and to test on.
+
+    Attributes:
+      name: what tables call it.
+      train_images: pixels.
+      train_labels: int64 ``[count]``.
+      test_images: as the training images.
+      test_labels: as the training labels.
+      classes: number of classes.
+      class_names: of all classes, or empty where the source does not name them.
+      augmentation: the usual one for training on it, one of `augmentation.NAMES`.
+      preprocessing: what the network at hand expects, one of `preprocessing.NAMES`.
+    """
+
+    name: str
+    train_images: Images
+    train_labels: np.ndarray
+    test_images: Images
+    test_labels: np.ndarray
+    classes: int
+    class_names: tuple[str, ...] = ()
+    augmentation: str = "none"
+    preprocessing: str = "tf"
+
+    def __post_init__(self):
+        for part, images, labels in (
+            ("training", self.train_images, self.train_labels),
+            ("test", self.test_images, self.test_labels),
+        ):
+            if labels.shape != (len(images),):
+                raise ValueError(
+                    f"{self.name} has {len(images)} {part} images and labels of shape "
+                    f"{labels.shape}; expected one label per image."
+                )
+            if labels.size and not 0 <= labels.min() <= labels.max() < self.classes:
+                raise ValueError(
+                    f"{self.name} has {part} labels from {labels.min()} to "
+                    f"{labels.max()}; its {self.classes} classes are 0 to "
+                    f"{self.classes - 1}."
+                )
+        if self.class_names and len(self.class_names) != self.classes:
+            raise ValueError(
+                f"{self.name} has {len(self.class_names)} class names for "
+                f"{self.classes} classes."
+            )
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return self.train_images.shape[1:]
+
+    def train_batches(
+        self,
+        batch_size: int,
+        *,
+        seed: int = 0,
+        first_epoch: int = 0,
+        augmentation: str = "auto",
+    ) -> Batches:
+        """Returns training batches for ``fit``.
+
+        Args:
+          batch_size: images per batch.
+          seed: of order and augmentation.
+          first_epoch: number of the epoch that comes next.
+          augmentation: see `usual_augmentation`.
+        """
+        return Batches(
+            self.train_images,
+            self.train_labels,
+            batch_size,
+            seed=seed,
+            first_epoch=first_epoch,
+            augmentation=self.usual_augmentation(augmentation),
+            preprocessing=self.preprocessing,
+        )
+
+    def test_batches(self, batch_size: int = 64) -> Batches:
+        """Returns test batches, unchanged and in order, for ``evaluate``."""
+        return Batches(
+            self.test_images,
+            self.test_labels,
+            batch_size,
+            shuffle=False,
+            preprocessing=self.preprocessing,
+        )
+
+    def usual_augmentation(self, name: str = "auto") -> str:
+        """Returns an augmentation's name; "auto" is the usual one of this dataset."""
+        return self.augmentation if name == "auto" else name
