@@ -92,6 +92,14 @@ def _weight_names(layer: Layer, granularity: str) -> tuple[str, ...]:
     return ()
 
 
+def groups(layer: Layer) -> int:
+    """Returns the groups of a grouped convolution, 1 for any other layer."""
+    grouped = kernel_name(layer) == "kernel" and not hasattr(
+        layer, "get_prunable_weights"
+    )
+    return getattr(layer, "groups", 1) if grouped else 1
+
+
 def locate(layer: Layer, variable) -> tuple[Any, str | int]:
     """Finds where a layer keeps a variable.
 

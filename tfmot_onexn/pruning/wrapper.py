@@ -256,10 +256,12 @@ class PruneLowMagnitude1xN(MaskingWrapper):
         Args:
           sparsity: share of blocks (or weights) that become zero, in [0, 1).
         """
+        groups = prunable.groups(self.layer)
         for index, (weight, mask, _) in enumerate(self.pruning_vars):
             kernel = weight.read_value().numpy() * mask.read_value().numpy()
-            renewed = self.pattern.mask(kernel, sparsity)
-            self.set_mask(index, renewed, self.pattern.threshold(kernel, renewed))
+            renewed = self.pattern.mask(kernel, sparsity, groups)
+            threshold = self.pattern.threshold(kernel, renewed, groups)
+            self.set_mask(index, renewed, threshold)
 
     def set_weights(self, weights) -> None:
         """Sets the layer's weights, and prunes them if the schedule is one-shot."""
@@ -271,7 +273,8 @@ class PruneLowMagnitude1xN(MaskingWrapper):
 
     def _update_in_graph(self):
         step = self.pruning_step.assign_add(1)
-        update = _update_function(self.pattern, self.pruning_schedule)
+        groups = prunable.groups(self.layer)
+        update = _update_function(self.pattern, self.pruning_schedule, groups)
         # mixed precision would round the weights and tie those of one rounded value
         with autocast_variable.enable_auto_cast_variables(None):
             for weight, mask, threshold in self.pruning_vars:
@@ -297,18 +300,21 @@ class PruneLowMagnitude1xN(MaskingWrapper):
         }
 
 
-_update_functions: dict[tuple[Pattern, str], Callable] = {}
+_update_functions: dict[tuple[Pattern, str, int], Callable] = {}
 
 
-def _update_function(pattern: Pattern, schedule: tfmot.PruningSchedule) -> Callable:
-    """Returns one traced function for all layers that share pattern and schedule.
+def _update_function(
+    pattern: Pattern, schedule: tfmot.PruningSchedule, groups: int
+) -> Callable:
+    """Returns one traced function for all layers that share its arguments.
 
     It maps ``(kernel [window, in, out], mask [window, in, out], threshold [],
     step [])`` to the mask and threshold that hold at this step.
     """
-    key = (pattern, json.dumps(schedule.get_config(), sort_keys=True, default=str))
+    settings = json.dumps(schedule.get_config(), sort_keys=True, default=str)
+    key = (pattern, settings, groups)
     if key not in _update_functions:
-        renewed = tf_masks.mask_function(pattern)
+        renewed = tf_masks.mask_function(pattern, groups)
         kernel = tf.TensorSpec([None, None, None], tf.float32)
 
         @tf.function(
