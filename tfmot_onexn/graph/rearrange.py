@@ -67,6 +67,33 @@ def rearrange(
     Raises:
       ValueError: if the model has no graph or an argument does not fit.
     """
+    weights = rearranged_weights(
+        model,
+        n,
+        sparsity,
+        method,
+        prunable=prunable,
+        uniform=uniform,
+        saliency=saliency,
+        seed=seed,
+        verbose=verbose,
+    )
+    return surgery.copy_model(model, weights)
+
+
+def rearranged_weights(
+    model: tf_keras.Model,
+    n: int,
+    sparsity: float,
+    method: str,
+    *,
+    prunable: Callable[[Layer], bool],
+    uniform: bool = False,
+    saliency: str = "l1",
+    seed: int = 0,
+    verbose: bool = True,
+) -> dict[Layer, list[np.ndarray]]:
+    """Returns the new weights of the layers that `rearrange` would change."""
     blocks.validate_block_size(n)
     masks.validate_sparsity(sparsity)
     permutation.validate_method(method)
@@ -96,7 +123,7 @@ def rearrange(
         )
         orders = list(bar)
     indices = {group: order for (group, _), order in zip(jobs, orders, strict=True)}
-    return surgery.copy_model(model, reindex.reindexed_weights(indices))
+    return reindex.reindexed_weights(indices)
 
 
 def producing_kernels(

@@ -5,6 +5,8 @@ the signal fade until the outputs hardly depend on the image or on any one weigh
 a check of agreement passes whatever is compared. Here every channel matters.
 """
 
+from typing import Any
+
 import numpy as np
 import tf_keras
 
@@ -48,9 +50,7 @@ def randomize(
     return model
 
 
-def random_images(
-    model: tf_keras.Model, count: int, seed: int = 0
-) -> list[np.ndarray] | np.ndarray:
+def random_images(model: tf_keras.Model, count: int, seed: int = 0) -> Any:
     """Returns images that a model's first kernels see with mean 0 and variance 1.
 
     Where a model begins with a Rescaling layer, as Keras' MobileNetV3 and EfficientNet

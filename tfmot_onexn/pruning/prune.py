@@ -1,8 +1,10 @@
 """Wraps a model for pruning, and strips it again."""
 
 import logging
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+import numpy as np
 import tf_keras
 from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 from tensorflow_model_optimization.sparsity import keras as tfmot
@@ -70,13 +72,14 @@ def prune_low_magnitude_1xN(  # noqa: N802 (the method's name)
     masks.validate_sparsity(sparsity)
     _validate(to_prune, pruning_policy)
     method = _rearrangement(rearrange, to_prune)
-    if method != "none":
-        to_prune = rearranged(
-            to_prune, pattern, sparsity, method, pruning_policy=pruning_policy
-        )
-    elif _is_single_layer(to_prune):
+    if _is_single_layer(to_prune):
         _validate_width(to_prune, pattern.n)
-    return _wrap(to_prune, pruning_schedule, pruning_policy, settings, kwargs)
+    weights = None
+    if method != "none":
+        weights = _rearranged_weights(
+            to_prune, pattern, sparsity, method, pruning_policy
+        )
+    return _wrap(to_prune, pruning_schedule, pruning_policy, settings, kwargs, weights)
 
 
 def rearranged(
@@ -96,8 +99,20 @@ def rearranged(
       method: one of `sparsity.permutation.METHODS`.
       pruning_policy: which layers will be pruned.
     """
+    return surgery.copy_model(
+        model, _rearranged_weights(model, pattern, sparsity, method, pruning_policy)
+    )
+
+
+def _rearranged_weights(
+    model: tf_keras.Model,
+    pattern: Pattern,
+    sparsity: float,
+    method: str,
+    pruning_policy: tfmot.PruningPolicy,
+) -> dict[Layer, list[np.ndarray]]:
     chosen = {id(leaf) for leaf in policy.chosen_layers(model, pruning_policy)}
-    return rearrange_lib.rearrange(
+    return rearrange_lib.rearranged_weights(
         model,
         pattern.n,
         sparsity,
@@ -174,6 +189,16 @@ def prune_filters(
     if isinstance(pruning_schedule, schedule_lib.OneShot):
         filters.update_masks(pruned, sparsity)
     return pruned
+
+
+def without_wrappers(model: tf_keras.Model) -> tf_keras.Model:
+    """Returns a model stripped of pruning wrappers, itself if it has none.
+
+    Raises:
+      ValueError: as `strip_pruning`.
+    """
+    _require_keras_model(model)
+    return strip_pruning(model) if tracing.is_wrapped(model) else model
 
 
 def strip_pruning(model: tf_keras.Model) -> tf_keras.Model:
@@ -317,6 +342,7 @@ def _wrap(
     pruning_policy: tfmot.PruningPolicy,
     settings: dict[str, Any],
     kwargs: dict[str, Any],
+    weights: Mapping[Layer, list[np.ndarray]] | None = None,
 ):
     granularity = settings.get("granularity", "block")
     if isinstance(to_prune, list):
@@ -340,11 +366,19 @@ def _wrap(
             if id(layer) in chosen
             else copy
         ),
+        weights,
     )
 
 
-def _map_with_weights(model: tf_keras.Model, replace) -> tf_keras.Model:
-    """Copies a model with ``replace(layer, copy)`` in place of each layer's copy."""
+def _map_with_weights(
+    model: tf_keras.Model,
+    replace: Callable[[Layer, Layer], Layer],
+    weights: Mapping[Layer, list[np.ndarray]] | None = None,
+) -> tf_keras.Model:
+    """Copies a model with ``replace(layer, copy)`` in place of each layer's copy.
+
+    ``weights`` are other ones for some of its layers.
+    """
     replacements: dict[Layer, Layer] = {}
 
     def replaced(layer: Layer) -> Layer:
@@ -353,9 +387,10 @@ def _map_with_weights(model: tf_keras.Model, replace) -> tf_keras.Model:
 
     copy = surgery.map_layers(model, replaced)
     for layer, replacement in replacements.items():
+        new = (weights or {}).get(layer)
         if isinstance(layer, MaskingWrapper):
             for source, target in zip(layer.weights, replacement.weights, strict=True):
                 target.assign(source)
         elif layer.built:
-            replacement.set_weights(layer.get_weights())
+            replacement.set_weights(layer.get_weights() if new is None else new)
     return copy

@@ -39,7 +39,7 @@ def convert_to_tflite(
     Raises:
       ValueError: if the model cannot be converted or the path not written.
     """
-    stripped = prune.strip_pruning(model)
+    stripped = prune.without_wrappers(model)
     if not stripped.inputs:
         raise ValueError(
             f"Model {model.name!r} has no input shape yet. Build it: "
