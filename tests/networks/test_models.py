@@ -74,6 +74,33 @@ def test_momentum_is_set_on_every_normalization():
     assert {layer.momentum for layer in norms} == {0.9}
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("a.keras", "a.h5", "saved/saved_model.pb", "saved/keras_metadata.pb"),
+        *("saved/variables/variables.index",),
+        "saved/variables/variables.data-00000-of-00001",
+    ],
+)
+def test_damaged_files_are_refused_or_load_but_never_raise_anything_else(
+    tmp_path, name, rng
+):
+    target = tmp_path / name.split("/")[0]
+    tf_keras.Sequential([tf_keras.layers.Dense(2, input_shape=(3,))]).save(str(target))
+    content = (tmp_path / name).read_bytes()
+    refused = 0
+    for _ in range(12):
+        damaged = bytearray(content[: rng.integers(1, len(content))])
+        damaged[rng.integers(len(damaged))] ^= 0xFF
+        (tmp_path / name).write_bytes(damaged)
+        try:
+            models.load(target)
+        except ValueError as error:
+            assert str(target) in str(error)
+            refused += 1
+    assert refused >= 6
+
+
 def test_what_cannot_be_built_or_loaded_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"network 'vgg'; choose .*'mobilenet_v2'"):
         models.build("vgg")
@@ -86,6 +113,10 @@ def test_what_cannot_be_built_or_loaded_is_refused(tmp_path):
         path.mkdir() if name == "folder" else path.write_bytes(b"no model at all")
         with pytest.raises(ValueError, match=rf"Cannot load .*{name} as a Keras model"):
             models.load(path)
+    exported = tmp_path / "exported"
+    small_network().export(str(exported))
+    with pytest.raises(ValueError, match="exported is a SavedModel for inference only"):
+        models.load(exported)
     other = str(tmp_path / "other.weights.h5")
     small_network().save_weights(other)
     with pytest.raises(ValueError, match=r"weights in .* do not fit mobilenet_v2"):

@@ -83,13 +83,20 @@ def load(path: str | os.PathLike) -> tf_keras.Model:
             import keras
 
             return keras3.from_keras3(keras.models.load_model(path, compile=False))
-        return tf_keras.models.load_model(path, compile=False)
-    except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
+        model = tf_keras.models.load_model(path, compile=False)
+    # a damaged file makes Keras, h5py and TensorFlow raise almost anything
+    except Exception as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ValueError(
             f"Cannot load {path} as a Keras model: {reason}. If it has layers of your "
             "own, register them with tf_keras and load it in Python."
         ) from error
+    if not isinstance(model, tf_keras.Model):
+        raise ValueError(
+            f"{path} is a SavedModel for inference only, without Keras layers. Save "
+            "the model with model.save(path) instead of model.export(path)."
+        )
+    return model
 
 
 def set_batch_norm_momentum(model: tf_keras.Model, momentum: float) -> None:
