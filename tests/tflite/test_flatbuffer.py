@@ -1,3 +1,4 @@
+import flatbuffers
 import numpy as np
 import pytest
 from ai_edge_litert import schema_py_generated as schema
@@ -39,6 +40,41 @@ def test_reading_what_was_written_gives_the_same_model(sparse_file):
         )
 
 
+def packed(**changes):
+    """A model without operators, its one subgraph of one tensor, but for changes."""
+    graph = schema.SubGraphT()
+    graph.tensors, graph.operators = [schema.TensorT()], []
+    model = schema.ModelT()
+    model.buffers, model.operatorCodes = [schema.BufferT()], []
+    model.subgraphs = [graph]
+    for name, value in changes.items():
+        setattr(model, name, value)
+    builder = flatbuffers.Builder(0)
+    builder.Finish(model.Pack(builder), b"TFL3")
+    return bytes(builder.Output())
+
+
+def test_vectors_that_a_file_leaves_out_come_empty():
+    graph = schema.SubGraphT()
+    tensor = schema.TensorT()
+    tensor.sparsity = schema.SparsityParametersT()
+    graph.tensors, graph.operators = [tensor], [schema.OperatorT()]
+    (read,) = flatbuffer.read(packed(subgraphs=[graph])).subgraphs
+    sparsity = read.tensors[0].sparsity
+    for vector in (
+        *(read.inputs, read.outputs, read.tensors[0].shape),
+        *(read.operators[0].inputs, read.operators[0].outputs),
+        *(sparsity.traversalOrder, sparsity.blockMap),
+    ):
+        assert vector.dtype == np.int32
+        assert vector.shape == (0,)
+    assert sparsity.dimMetadata == []
+
+
+def test_a_model_without_operators_is_one():
+    assert flatbuffer.read(packed()).subgraphs[0].operators == []
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -47,6 +83,13 @@ def test_reading_what_was_written_gives_the_same_model(sparse_file):
         (lambda content: content[: len(content) // 2], "damaged or truncated"),
         (lambda content: content[:64], "damaged or truncated"),
         (lambda content: content[:8] + b"\xff" * 64, "damaged or truncated"),
+        (lambda content: packed(subgraphs=[]), "has no subgraphs, buffers or operator"),
+        (lambda content: packed(buffers=[]), "has no subgraphs, buffers or operator"),
+        (lambda content: packed(operatorCodes=None), "has no subgraphs, buffers or op"),
+        (
+            lambda content: packed(subgraphs=[schema.SubGraphT()]),
+            "a subgraph has no tensors or operators",
+        ),
     ],
 )
 def test_what_is_no_model_is_refused_by_name(sparse_file, damage, message):

@@ -2,12 +2,14 @@
 
 import os
 import pathlib
-import struct
+from collections.abc import Sequence
 from typing import Any
 
 import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
+
+from tfmot_onexn.tflite import verifier
 
 _IDENTIFIER = b"TFL3"
 # what the schema demands of Buffer.data and of the sparse index vectors
@@ -17,6 +19,9 @@ _INDEX_ALIGNMENT = 4
 
 def read(content: bytes, name: str = "the model") -> Any:
     """Unpacks a `.tflite` file into the schema's ``ModelT``.
+
+    Vectors of integers that the file leaves out come out empty. What the tables refer
+    to by number is not checked; see `validation`.
 
     Args:
       content: the file's bytes.
@@ -31,23 +36,37 @@ def read(content: bytes, name: str = "the model") -> Any:
             "Keras model with `onexn convert`."
         )
     try:
+        verifier.verify(content)
         model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
-        if not model.subgraphs or not model.operatorCodes or not model.buffers:
-            raise ValueError("no subgraph, operator code or buffer")
-    except (
-        struct.error,
-        ArithmeticError,
-        AttributeError,
-        LookupError,
-        MemoryError,
-        RecursionError,
-        TypeError,
-        ValueError,
-    ) as error:
+        _require_vectors(model)
+    except ValueError as error:
         raise ValueError(
             f"{name} is damaged or truncated ({error}). Convert or copy it again."
         ) from error
     return model
+
+
+def _require_vectors(model: Any) -> None:
+    """Refuses a model without its main vectors; makes others empty that it lacks."""
+    if not model.subgraphs or not model.buffers or model.operatorCodes is None:
+        raise ValueError("it has no subgraphs, buffers or operator codes")
+    for graph in model.subgraphs:
+        if graph.tensors is None or graph.operators is None:
+            raise ValueError("a subgraph has no tensors or operators")
+        _fill(graph, "inputs", "outputs")
+        for operator in graph.operators:
+            _fill(operator, "inputs", "outputs")
+        for tensor in graph.tensors:
+            _fill(tensor, "shape")
+            if tensor.sparsity is not None:
+                _fill(tensor.sparsity, "traversalOrder", "blockMap")
+                tensor.sparsity.dimMetadata = tensor.sparsity.dimMetadata or []
+
+
+def _fill(table: Any, *names: str) -> None:
+    for name in names:
+        if getattr(table, name) is None:
+            setattr(table, name, np.empty(0, np.int32))
 
 
 def read_file(path: str | os.PathLike) -> Any:
@@ -100,17 +119,46 @@ def operator_of(model: Any, operator: Any) -> int:
     return builtin_code(model.operatorCodes[operator.opcodeIndex])
 
 
+def operator_name(code: int) -> str:
+    """Returns a ``BuiltinOperator`` as the schema spells it."""
+    return _OPERATOR_NAMES.get(code, f"operator {code}")
+
+
+def constant_bytes(model: Any, tensor: Any) -> np.ndarray | None:
+    """Returns what a file stores for a tensor, or None if that is nothing."""
+    data = model.buffers[tensor.buffer].data
+    return None if data is None or not len(data) else np.asarray(data, np.uint8)
+
+
 def constant(model: Any, tensor: Any) -> np.ndarray | None:
     """Returns a float tensor's stored values, flat, or None if it has none."""
-    data = model.buffers[tensor.buffer].data
-    if data is None or not len(data) or tensor.type not in FLOATS:
+    data = constant_bytes(model, tensor)
+    if data is None or tensor.type not in FLOATS:
         return None
-    return np.asarray(data, np.uint8).view(FLOATS[tensor.type])
+    return data.view(FLOATS[tensor.type])
+
+
+def integers(vector: Any) -> list[int]:
+    """Returns a vector of integers, which a file may leave out, as a list."""
+    return [] if vector is None else np.asarray(vector).tolist()
 
 
 def tensor_name(tensor: Any) -> str:
     """Returns a tensor's name as text."""
     return (tensor.name or b"").decode(errors="replace")
+
+
+def called(tensor: Any) -> str:
+    """Returns what error messages call a tensor."""
+    name = tensor_name(tensor)
+    return f"tensor {name if len(name) <= _LONGEST else name[:_LONGEST] + '…'!r}"
+
+
+def listed(items: Sequence[int]) -> str:
+    """Returns what error messages show of a list, which a damaged file may bloat."""
+    if len(items) <= _MOST_LISTED:
+        return str(list(items))
+    return f"{list(items[:_MOST_LISTED])} and {len(items) - _MOST_LISTED} more"
 
 
 def to_kernel(weights_oi: np.ndarray) -> np.ndarray:
@@ -142,6 +190,14 @@ KERNEL_LAYERS = {
     schema.BuiltinOperator.FULLY_CONNECTED: "FULLY_CONNECTED",
 }
 _KERNEL_INPUT = 1
+# of names and lists in error messages
+_LONGEST = 200
+_MOST_LISTED = 12
+_OPERATOR_NAMES = {
+    code: name
+    for name, code in vars(schema.BuiltinOperator).items()
+    if isinstance(code, int)
+}
 
 
 def _vector(builder: flatbuffers.Builder, values: np.ndarray, alignment: int) -> int:
