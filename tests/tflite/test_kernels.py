@@ -88,3 +88,13 @@ def test_a_kernel_computed_at_run_time_is_passed_over(sparse_file):
     tensor = next(t for t in model.subgraphs[0].tensors if t.sparsity is not None)
     tensor.buffer = 0
     assert len(kernels.read(model)) == before - 1
+
+
+def test_layers_lead_to_what_is_stored_behind_densify(sparse_file):
+    model = flatbuffer.read_file(sparse_file)
+    layers = list(kernels.layers(model))
+    assert [layer.operator for layer in layers].count("CONV_2D") == 4
+    assert sum(layer.tensor.sparsity is not None for layer in layers) == 5
+    for layer in layers:
+        assert flatbuffer.constant(model, layer.tensor) is not None
+        assert layer.output.shape[0] == 1

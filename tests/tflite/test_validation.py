@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from ai_edge_litert import schema_py_generated as schema
 
-from tfmot_onexn.tflite import flatbuffer, interpreter, validation
+from tfmot_onexn.tflite import convert, flatbuffer, interpreter, kernels, validation
 
 
 @pytest.fixture
@@ -9,125 +10,225 @@ def model(sparse_file):
     return flatbuffer.read_file(sparse_file)
 
 
-def sparse_tensor(model):
-    return next(t for t in model.subgraphs[0].tensors if t.sparsity is not None)
+@pytest.fixture(scope="session")
+def half_file(pruned_model, tmp_path_factory):
+    path = tmp_path_factory.mktemp("files") / "half.tflite"
+    convert.convert_to_tflite(pruned_model, path, float16=True)
+    return path
 
 
-def sparse_level(model):
-    return sparse_tensor(model).sparsity.dimMetadata[1]
+def graph_of(model):
+    return model.subgraphs[0]
 
 
-def set_values(vector, change):
-    values = np.array(vector.values)
-    change(values)
-    vector.values = values
+def operator_named(model, name):
+    code = getattr(schema.BuiltinOperator, name)
+    operators = graph_of(model).operators
+    return next(o for o in operators if flatbuffer.operator_of(model, o) == code)
 
 
-def damage_indices(model):
-    set_values(sparse_level(model).arrayIndices, lambda v: v.__setitem__(0, 200))
+def constant_tensor(model):
+    return next(
+        t
+        for t in graph_of(model).tensors
+        if t.sparsity is None and flatbuffer.constant(model, t) is not None
+    )
 
 
-def damage_order(model):
-    set_values(sparse_level(model).arrayIndices, lambda v: v.__setitem__(1, v[0]))
+def ints(*items):
+    return np.array(items, np.int32)
 
 
-def damage_segments(model):
-    set_values(sparse_level(model).arraySegments, lambda v: v.__setitem__(-1, 3))
+def damage_version(model):
+    model.version = 2
 
 
-def damage_first_segment(model):
-    set_values(sparse_level(model).arraySegments, lambda v: v.__setitem__(0, 1))
+def fill_buffer_0(model):
+    model.buffers[0].data = np.zeros(4, np.uint8)
 
 
-def shorten_segments(model):
-    vector = sparse_level(model).arraySegments
-    vector.values = vector.values[:-1]
+def move_buffer(model):
+    model.buffers[3].offset, model.buffers[3].size = 2**64 - 4, 8
 
 
-def shorten_values(model):
-    buffer = model.buffers[sparse_tensor(model).buffer]
-    buffer.data = buffer.data[:-16]
+def damage_metadata(model):
+    model.metadata[0].buffer = 10_000
 
 
-def drop_indices(model):
-    sparse_level(model).arrayIndices = None
-
-
-def damage_traversal(model):
-    sparse_tensor(model).sparsity.traversalOrder = np.array([0, 3, 1, 2, 2], np.int32)
-
-
-def damage_block_map(model):
-    sparse_tensor(model).sparsity.blockMap = np.array([7], np.int32)
-
-
-def damage_block_size(model):
-    sparse_tensor(model).sparsity.dimMetadata[-1].denseSize = 5
-
-
-def damage_dense_level(model):
-    sparse_tensor(model).sparsity.dimMetadata[0].denseSize = 2
-
-
-def drop_level(model):
-    sparse_tensor(model).sparsity.dimMetadata.pop()
-
-
-def damage_format(model):
-    sparse_tensor(model).sparsity.dimMetadata[-1].format = 1
-
-
-def damage_type(model):
-    sparse_tensor(model).type = 9
-
-
-def damage_buffer(model):
-    sparse_tensor(model).buffer = 10_000
-
-
-def damage_operator(model):
-    model.subgraphs[0].operators[0].inputs = np.array([9_999], np.int32)
+def name_no_metadata(model):
+    model.metadata[0].name = None
 
 
 def damage_code(model):
-    model.subgraphs[0].operators[0].opcodeIndex = 99
+    graph_of(model).operators[0].opcodeIndex = 99
+
+
+def damage_operator(model):
+    graph_of(model).operators[0].inputs = ints(9_999)
+
+
+def damage_intermediates(model):
+    graph_of(model).operators[0].intermediates = ints(-2)
+
+
+def damage_operator_outputs(model):
+    graph_of(model).operators[0].outputs = ints(-1)
 
 
 def damage_outputs(model):
-    model.subgraphs[0].outputs = np.array([-2], np.int32)
+    graph_of(model).outputs = ints(-2)
+
+
+def damage_buffer(model):
+    constant_tensor(model).buffer = 10_000
+
+
+def drop_bias(model):
+    """TensorFlow Lite crashes on a depthwise convolution without one."""
+    layer = operator_named(model, "DEPTHWISE_CONV_2D")
+    layer.inputs = layer.inputs[:2]
+
+
+def drop_kernel(model):
+    layer = operator_named(model, "FULLY_CONNECTED")
+    layer.inputs = ints(layer.inputs[0], -1, layer.inputs[2])
+
+
+def drop_addend(model):
+    add = operator_named(model, "ADD")
+    add.inputs = ints(add.inputs[0], -1)
+
+
+def drop_output(model):
+    operator_named(model, "FULLY_CONNECTED").outputs = None
+
+
+def add_axes(model):
+    constant_tensor(model).shape = np.ones(100, np.int32)
+
+
+def make_negative(model):
+    graph_of(model).tensors[0].shape = ints(1, -8, 8, 3)
+
+
+def make_huge(model):
+    graph_of(model).tensors[0].shape = ints(1, 2**16, 2**16, 3)
 
 
 def damage_dense_shape(model):
-    tensor = next(
-        t
-        for t in model.subgraphs[0].tensors
-        if t.sparsity is None and flatbuffer.constant(model, t) is not None
-    )
+    tensor = constant_tensor(model)
     tensor.shape = np.array([*tensor.shape, 5], np.int32)
+
+
+def damage_integer_shape(model):
+    axes = graph_of(model).tensors[operator_named(model, "MEAN").inputs[1]]
+    axes.shape = ints(3)
+
+
+def damage_scale(model):
+    tensor = graph_of(model).tensors[0]
+    tensor.quantization = schema.QuantizationParametersT()
+    tensor.quantization.scale = np.array([np.nan], np.float32)
+
+
+def damage_zero_point(model):
+    tensor = graph_of(model).tensors[0]
+    tensor.type = schema.TensorType.INT8
+    tensor.quantization = schema.QuantizationParametersT()
+    tensor.quantization.zeroPoint = np.array([128])
+
+
+def damage_order(model):
+    graph_of(model).operators.reverse()
+
+
+def read_own_output(model):
+    add = operator_named(model, "ADD")
+    add.inputs = ints(add.inputs[0], add.outputs[0])
+
+
+def write_kernel(model):
+    layer = operator_named(model, "DEPTHWISE_CONV_2D")
+    layer.outputs = layer.inputs[1:2]
+
+
+def write_input(model):
+    operator_named(model, "FULLY_CONNECTED").outputs = graph_of(model).inputs
+
+
+def write_twice(model):
+    graph_of(model).operators.append(graph_of(model).operators[-1])
+
+
+def give_values_as_input(model):
+    layer = operator_named(model, "DEPTHWISE_CONV_2D")
+    graph_of(model).inputs = np.concatenate([graph_of(model).inputs, layer.inputs[1:2]])
+
+
+def drop_last_operator(model):
+    graph_of(model).operators.pop()
+
+
+def damage_signature(model):
+    model.signatureDefs[0].inputs[0].tensorIndex = 9_999
+
+
+def damage_signature_graph(model):
+    model.signatureDefs[0].subgraphIndex = 1
+
+
+def name_no_signature(model):
+    model.signatureDefs[0].signatureKey = None
+
+
+def flatten_kernel(model):
+    layer = operator_named(model, "DEPTHWISE_CONV_2D")
+    kernel = graph_of(model).tensors[layer.inputs[1]]
+    kernel.shape = ints(np.prod(kernel.shape))
 
 
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (damage_indices, "has indices outside 0 to"),
-        (damage_order, "has indices that do not increase"),
-        (damage_segments, "has segments that do not count up to its"),
-        (damage_first_segment, "segments, expected .* from 0"),
-        (shorten_segments, "segments, expected"),
-        (shorten_values, "bytes of values, expected"),
-        (drop_indices, "lacks segments or indices"),
-        (damage_traversal, "of rank 4 has the traversal order"),
-        (damage_block_map, r"of rank 4 has the block map \[7\]"),
-        (damage_block_size, "has blocks of 5 on axis 0"),
-        (damage_dense_level, "has a level of format 0 and size 2"),
-        (drop_level, "and 4 levels"),
-        (damage_format, "has a level of format 1"),
-        (damage_type, "has the type 9, expected float32 or float16"),
-        (damage_buffer, "names buffer 10000"),
-        (damage_operator, "an operator names tensor 9999"),
+        (damage_version, "its schema has version 2, expected 3"),
+        (fill_buffer_0, "buffer 0 stores 4 bytes, expected none"),
+        (move_buffer, r"buffer 3 ends behind the \d+ bytes of the file"),
+        (damage_metadata, "metadata names buffer 10000 or lacks a name"),
+        (name_no_metadata, r"metadata names buffer \d+ or lacks a name"),
         (damage_code, "operator code 99 does not exist"),
-        (damage_outputs, "the graph names tensor -2"),
-        (damage_dense_shape, "bytes, expected"),
+        (damage_operator, "an operator names tensor 9999 of"),
+        (damage_intermediates, "an operator names tensor -2 of"),
+        (damage_operator_outputs, "an operator writes tensor -1 of"),
+        (damage_outputs, "the graph names tensor -2 of"),
+        (damage_buffer, "tensor '.*' names buffer 10000"),
+        (drop_bias, r"DEPTHWISE_CONV_2D reads the tensors \[\d+, \d+\], expected 3"),
+        (
+            drop_kernel,
+            r"FULLY_CONNECTED reads the tensors \[\d+, -1, \d+\], exp",
+        ),
+        (drop_addend, r"ADD reads the tensors \[\d+, -1\], expected 2 of them"),
+        (drop_output, "FULLY_CONNECTED writes no tensor"),
+        (add_axes, "tensor '.*' has 100 axes, expected 32 at most"),
+        (make_negative, r"tensor '.*' has the shape \[1, -8, 8, 3\]"),
+        (make_huge, r"tensor '.*' has the shape \[1, 65536, 65536, 3\]"),
+        (damage_dense_shape, r"tensor '.*' of shape .* stores \d+ bytes, expected"),
+        (
+            damage_integer_shape,
+            r"tensor '.*' of shape \[3\] stores 8 bytes, exp.* 12",
+        ),
+        (damage_scale, r"tensor '.*' has the scale \[nan\]"),
+        (damage_zero_point, r"tensor '.*' has the zero point \[128\]"),
+        (damage_order, "FULLY_CONNECTED reads tensor '.*' before it is known"),
+        (read_own_output, "ADD reads tensor '.*' before it is known"),
+        (write_kernel, "DEPTHWISE_CONV_2D writes tensor '.*', which is given"),
+        (write_input, "FULLY_CONNECTED writes tensor '.*', which is given"),
+        (write_twice, "FULLY_CONNECTED writes tensor '.*', which is given"),
+        (give_values_as_input, "the input tensor '.*' has values"),
+        (drop_last_operator, "no operator writes the output tensor '.*'"),
+        (damage_signature, "a signature names tensor 9999 of"),
+        (damage_signature_graph, "a signature names subgraph 1"),
+        (name_no_signature, "a signature, or a tensor in it, has no name"),
+        (flatten_kernel, "the kernel tensor '.*' of DEPTHWISE_CONV_2D has the shape"),
     ],
 )
 def test_each_fault_is_named_before_a_runtime_sees_the_file(
@@ -142,22 +243,77 @@ def test_each_fault_is_named_before_a_runtime_sees_the_file(
         interpreter.load_interpreter(path)
 
 
-def test_a_good_file_passes(sparse_file):
-    model = validation.validated(sparse_file.read_bytes())
-    assert sparse_tensor(model).shape is not None
+def test_float16_kernels_keep_their_shape(half_file):
+    model = flatbuffer.read_file(half_file)
+    operator = operator_named(model, "DEQUANTIZE")
+    graph_of(model).tensors[operator.outputs[0]].shape = ints(2, 3)
+    with pytest.raises(ValueError, match=r"DEQUANTIZE makes tensor .* \[2, 3\], exp"):
+        validation.validated(flatbuffer.write(model))
 
 
-def test_random_damage_never_escapes_as_another_error(sparse_file):
-    """A bounded fuzz: a mutated file is accepted or refused with a ValueError."""
-    content = sparse_file.read_bytes()
-    rng = np.random.default_rng(0)
-    refused = 0
-    for _ in range(300):
-        mutated = bytearray(content)
-        for place in rng.integers(8, len(content), rng.integers(1, 12)):
-            mutated[place] = rng.integers(256)
-        try:
-            validation.validated(bytes(mutated))
-        except ValueError:
-            refused += 1
-    assert refused > 30
+def test_names_in_messages_stay_short(model):
+    tensor = graph_of(model).tensors[0]
+    tensor.name, tensor.shape = b"x" * 5_000, ints(-1)
+    with pytest.raises(ValueError, match=r"tensor 'x{200}…' has the shape"):
+        validation.validated(flatbuffer.write(model))
+
+
+def test_a_kernel_out_of_proportion_to_the_file_is_refused(model):
+    """One stored value restores to 2 GB."""
+    tensor = next(t for t in graph_of(model).tensors if t.sparsity is not None)
+    sparsity = tensor.sparsity
+    tensor.shape = ints(1, 1, 1, 2**29)
+    sparsity.traversalOrder, sparsity.blockMap = ints(0, 3, 1, 2), ints()
+    one = schema.DimensionMetadataT()
+    one.denseSize = 1
+    level = sparsity.dimMetadata[1]
+    level.arraySegments.values = level.arraySegments.values[:0]
+    level.arraySegments.values = np.array([0, 1], level.arrayIndices.values.dtype)
+    level.arrayIndices.values = np.array([7], level.arrayIndices.values.dtype)
+    sparsity.dimMetadata = [one, level, one, one]
+    model.buffers[tensor.buffer].data = np.zeros(4, np.uint8)
+    for other in graph_of(model).tensors:
+        if other.name == tensor.name + b"/densified":
+            other.shape = tensor.shape
+    with pytest.raises(ValueError, match=r"its weights take 21\d{8} bytes, expected"):
+        validation.validated(flatbuffer.write(model), "small.tflite")
+
+
+def test_tensors_that_share_values_count_each(model, monkeypatch):
+    monkeypatch.setattr(validation, "_FREE_WEIGHT_BYTES", 0)
+    monkeypatch.setattr(validation, "_MOST_WEIGHT_BYTES_PER_FILE_BYTE", 4)
+    validation.validated(flatbuffer.write(model))
+    layer = operator_named(model, "DEPTHWISE_CONV_2D")
+    kernel = graph_of(model).tensors[layer.inputs[1]]
+    graph_of(model).tensors += [kernel] * 1_000
+    with pytest.raises(ValueError, match=r"its weights take \d+ bytes, expected \d+"):
+        validation.validated(flatbuffer.write(model))
+
+
+def test_a_good_file_passes(sparse_file, half_file):
+    for path in (sparse_file, half_file):
+        model = validation.validated(path.read_bytes())
+        assert any(t.sparsity is not None for t in graph_of(model).tensors)
+        assert len(kernels.read(model)) == 6
+
+
+def test_what_a_file_may_leave_out_is_no_fault(model):
+    """Empty constants, variables, a bias of a fully connected layer, signatures."""
+    layer = operator_named(model, "FULLY_CONNECTED")
+    layer.inputs = ints(*layer.inputs[:2], -1)
+    model.signatureDefs = model.metadata = None
+    for change in ({"shape": ints(0)}, {"isVariable": True}):
+        tensor = schema.TensorT()
+        for name, value in change.items():
+            setattr(tensor, name, value)
+        graph_of(model).tensors.append(tensor)
+        pack = schema.OperatorT()
+        pack.inputs = ints(len(graph_of(model).tensors) - 1)
+        pack.outputs = ints(len(graph_of(model).tensors))
+        pack.opcodeIndex = len(model.operatorCodes)
+        graph_of(model).tensors.append(schema.TensorT())
+        graph_of(model).operators.append(pack)
+    code = schema.OperatorCodeT()
+    code.builtinCode = schema.BuiltinOperator.PACK
+    model.operatorCodes.append(code)
+    validation.validated(flatbuffer.write(model))

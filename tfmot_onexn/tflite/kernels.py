@@ -1,7 +1,9 @@
 """Reads the kernels of a `.tflite` file, sparse or dense."""
 
 import dataclasses
-from typing import Any
+import math
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
@@ -56,32 +58,52 @@ def read(model: Any) -> list[StoredKernel]:
       model: a ``ModelT`` that `validation` accepts.
     """
     found = []
-    for graph in model.subgraphs:
-        producers = {int(t): o for o in graph.operators for t in o.outputs}
-        for operator in graph.operators:
-            name = _LAYERS.get(flatbuffer.operator_of(model, operator))
-            if name is None:
-                continue
-            index = int(operator.inputs[1])
-            while (
-                index in producers
-                and flatbuffer.operator_of(model, producers[index]) in _THROUGH
-            ):
-                index = int(producers[index].inputs[0])
-            tensor = graph.tensors[index]
-            values = flatbuffer.constant(model, tensor)
-            if values is not None:
-                output = graph.tensors[int(operator.outputs[0])]
-                found.append(_stored(tensor, values, name, _pixels(output)))
+    for layer in layers(model):
+        values = flatbuffer.constant(model, layer.tensor)
+        if values is not None:
+            found.append(_stored(layer, values))
     return found
+
+
+class Layer(NamedTuple):
+    """A layer of a file and the tensor that holds its kernel.
+
+    Attributes:
+      operator: "CONV_2D", "DEPTHWISE_CONV_2D" or "FULLY_CONNECTED".
+      tensor: what is stored, before `DENSIFY` and `DEQUANTIZE`.
+      output: what the layer computes.
+    """
+
+    operator: str
+    tensor: Any
+    output: Any
+
+
+def layers(model: Any) -> Iterator[Layer]:
+    """Yields the layers that have a kernel, in the order of a file's operators."""
+    for graph in model.subgraphs:
+        sources: dict[int, int] = {}
+        for operator in graph.operators:
+            code = flatbuffer.operator_of(model, operator)
+            if code in _THROUGH:
+                index = int(operator.inputs[0])
+                sources[int(operator.outputs[0])] = sources.get(index, index)
+            elif code in _LAYERS:
+                index = int(operator.inputs[1])
+                yield Layer(
+                    _LAYERS[code],
+                    graph.tensors[sources.get(index, index)],
+                    graph.tensors[int(operator.outputs[0])],
+                )
 
 
 def _pixels(output: Any) -> int | None:
     sizes = [int(size) for size in output.shape[1:-1]]
-    return None if any(size < 1 for size in sizes) else int(np.prod(sizes))
+    return None if any(size < 1 for size in sizes) else math.prod(sizes)
 
 
-def _stored(tensor: Any, values: np.ndarray, name: str, pixels) -> StoredKernel:
+def _stored(layer: Layer, values: np.ndarray) -> StoredKernel:
+    tensor = layer.tensor
     n, stored_bytes, dense = None, values.nbytes, values
     if tensor.sparsity is not None:
         n = int(block_shape(tensor)[0])
@@ -93,9 +115,9 @@ def _stored(tensor: Any, values: np.ndarray, name: str, pixels) -> StoredKernel:
         dense = decode(tensor, values)
     return StoredKernel(
         name=flatbuffer.tensor_name(tensor),
-        operator=name,
+        operator=layer.operator,
         kernel=flatbuffer.to_kernel(dense.reshape(tensor.shape)),
-        pixels=pixels,
+        pixels=_pixels(layer.output),
         n=n,
         stored_bytes=stored_bytes,
     )

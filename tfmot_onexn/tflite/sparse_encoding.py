@@ -19,7 +19,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
 from tfmot_onexn.sparsity import bsr
-from tfmot_onexn.tflite import flatbuffer
+from tfmot_onexn.tflite import flatbuffer, validation
 
 # a sparse tensor adds a DENSIFY operator, a tensor and their tables to the file
 _OVERHEAD_BYTES = 400
@@ -41,7 +41,7 @@ def encode(content: bytes, name: str = "the model") -> bytes:
     Raises:
       ValueError: if the file is damaged.
     """
-    model = flatbuffer.read(content, name)
+    model = validation.validated(content, name)
     encoded = [_encode_graph(model, graph) for graph in model.subgraphs]
     return flatbuffer.write(model) if any(encoded) else content
 

@@ -1,21 +1,72 @@
-"""Checks a `.tflite` file before a runtime sees it.
+"""Checks a `.tflite` file before anything computes with it.
 
-Runtimes trust the indices of a sparse tensor, and a wrong one makes them crash.
+Runtimes trust much of what a file says, and crash on what does not hold. Checked here
+is what this package writes and reads: that every number that refers to an operator
+code, tensor, buffer or subgraph does so; that each operator reads what exists by then
+and writes what is free to be written; that stored values fill their tensors; that
+sparse tensors hold together and are read only by what understands them (see
+`sparse_validation`); that kernels have the rank of their layer, and a size in
+proportion to the file's. A file that passes is read here in time and memory
+proportional to its size.
+
+Not checked is what each other operator demands of its own options and of the types and
+shapes of its tensors: that is left to the runtime, which knows its operators.
 """
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tfmot_onexn.tflite import flatbuffer
+from tfmot_onexn.tflite import flatbuffer, sparse_validation
+from tfmot_onexn.tflite.flatbuffer import called, integers, listed
 
-_INDEX_VECTORS = (schema.Uint8VectorT, schema.Uint16VectorT, schema.Int32VectorT)
+_SCHEMA_VERSION = 3
+# NumPy's arrays end at 64 axes, the runtimes' operators much earlier
+_MOST_AXES = 32
+# few stored values may stand for large weights, but not without end
+_FREE_WEIGHT_BYTES = 1 << 26
+_MOST_WEIGHT_BYTES_PER_FILE_BYTE = 1000
+# of the types that NumPy has
+_ITEM_BYTES = {
+    getattr(schema.TensorType, name.upper()): np.dtype(name).itemsize
+    for name in (
+        *("bool", "int8", "int16", "int32", "int64"),
+        *("uint8", "uint16", "uint32", "uint64"),
+        *("float16", "float32", "float64", "complex64", "complex128"),
+    )
+}
+_QUANTIZED = {
+    schema.TensorType.INT8: np.iinfo(np.int8),
+    schema.TensorType.UINT8: np.iinfo(np.uint8),
+}
+_OPTIONAL = -1
+# who may leave an input out: recurrent cells, layers with a bias, and what we know
+# nothing about
+_WITH_OPTIONAL_INPUTS = (
+    *("LSTM", "RNN", "SVDF", "CONV", "FULLY_CONNECTED"),
+    *("CUSTOM", "DELEGATE", "STABLEHLO"),
+)
+# operator -> inputs that it needs, bias included where runtimes crash without
+_NEEDED_INPUTS = {
+    schema.BuiltinOperator.CONV_2D: 3,
+    schema.BuiltinOperator.DEPTHWISE_CONV_2D: 3,
+    schema.BuiltinOperator.FULLY_CONNECTED: 2,
+    schema.BuiltinOperator.DEQUANTIZE: 1,
+    schema.BuiltinOperator.DENSIFY: 1,
+}
+_KERNEL_INPUT = 1
+_KERNEL_RANKS = {
+    schema.BuiltinOperator.CONV_2D: 4,
+    schema.BuiltinOperator.DEPTHWISE_CONV_2D: 4,
+    schema.BuiltinOperator.FULLY_CONNECTED: 2,
+}
 
 
 def validated(content: bytes, name: str = "the model") -> Any:
-    """Unpacks a `.tflite` file and checks what runtimes rely on.
+    """Unpacks a `.tflite` file and checks what this package and runtimes rely on.
 
     Args:
       content: the file's bytes.
@@ -28,118 +79,202 @@ def validated(content: bytes, name: str = "the model") -> Any:
       ValueError: naming the file, the tensor and what is wrong with it.
     """
     model = flatbuffer.read(content, name)
-    for graph in model.subgraphs:
-        for fault in _graph_faults(model, graph):
-            raise ValueError(
-                f"{name} is damaged: {fault}. Convert it again from the Keras model."
-            )
+    for fault in _faults(model, len(content)):
+        raise ValueError(
+            f"{name} is damaged: {fault}. Convert it again from the Keras model."
+        )
     return model
 
 
-def _graph_faults(model: Any, graph: Any) -> Iterator[str]:
-    """Yields what is wrong with a subgraph, references first."""
-    count = len(graph.tensors or [])
-    for operator in graph.operators or []:
+def _faults(model: Any, file_bytes: int) -> Iterator[str]:
+    """Yields what is wrong with a model, what later checks rely on first."""
+    yield from _model_faults(model, file_bytes)
+    for graph in model.subgraphs:
+        yield from _reference_faults(model, graph)
+        for tensor in graph.tensors:
+            yield from _tensor_faults(model, tensor)
+        yield from _kernel_faults(model, graph)
+        yield from _order_faults(model, graph)
+        yield from sparse_validation.reader_faults(model, graph)
+    yield from _signature_faults(model)
+    yield from _size_fault(model, file_bytes)
+
+
+def _model_faults(model: Any, file_bytes: int) -> Iterator[str]:
+    """Yields what is wrong with the version, the buffers and who names them."""
+    if model.version != _SCHEMA_VERSION:
+        yield f"its schema has version {model.version}, expected {_SCHEMA_VERSION}"
+    if model.buffers[0].data is not None and len(model.buffers[0].data):
+        yield f"buffer 0 stores {len(model.buffers[0].data)} bytes, expected none"
+    for index, buffer in enumerate(model.buffers):
+        if _lies_behind(buffer) and buffer.offset + buffer.size > file_bytes:
+            yield f"buffer {index} ends behind the {file_bytes} bytes of the file"
+    for entry in model.metadata or []:
+        if entry.name is None or not 0 <= entry.buffer < len(model.buffers):
+            yield f"metadata names buffer {entry.buffer} or lacks a name"
+
+
+def _lies_behind(buffer: Any) -> bool:
+    """Tells whether a buffer is stored after the tables, as in files over 2 GB."""
+    return buffer.offset > 1
+
+
+def _reference_faults(model: Any, graph: Any) -> Iterator[str]:
+    """Yields numbers of a subgraph that refer to nothing."""
+    count = len(graph.tensors)
+    for operator in graph.operators:
         if not 0 <= operator.opcodeIndex < len(model.operatorCodes):
             yield f"operator code {operator.opcodeIndex} does not exist"
-        for index in (*_items(operator.inputs), *_items(operator.outputs)):
-            if not -1 <= index < count:
+            return
+        for index in (*integers(operator.inputs), *integers(operator.intermediates)):
+            if index != _OPTIONAL and not 0 <= index < count:
                 yield f"an operator names tensor {index} of {count}"
-    for index in (*_items(graph.inputs), *_items(graph.outputs)):
+        for index in integers(operator.outputs):
+            if not 0 <= index < count:
+                yield f"an operator writes tensor {index} of {count}"
+        yield from _arity_faults(model, operator)
+    for index in (*integers(graph.inputs), *integers(graph.outputs)):
         if not 0 <= index < count:
             yield f"the graph names tensor {index} of {count}"
-    for tensor in graph.tensors or []:
-        name = flatbuffer.tensor_name(tensor)
+    for tensor in graph.tensors:
         if not 0 <= tensor.buffer < len(model.buffers):
-            yield f"tensor {name!r} names buffer {tensor.buffer}"
-        elif tensor.sparsity is not None:
-            for fault in _sparsity_faults(model, tensor):
-                yield f"sparse tensor {name!r} {fault}"
-        elif _stored_bytes(model, tensor) not in (0, _dense_bytes(tensor)):
+            yield f"{called(tensor)} names buffer {tensor.buffer}"
+
+
+def _arity_faults(model: Any, operator: Any) -> Iterator[str]:
+    """Yields inputs and outputs that an operator needs and lacks."""
+    code = flatbuffer.operator_of(model, operator)
+    name, inputs = flatbuffer.operator_name(code), integers(operator.inputs)
+    needed = _NEEDED_INPUTS.get(code, min(len(inputs), 1))
+    if not any(part in name for part in _WITH_OPTIONAL_INPUTS):
+        needed = max(needed, len(inputs))
+    if len(inputs) < needed or _OPTIONAL in inputs[:needed]:
+        yield f"{name} reads the tensors {listed(inputs)}, expected {needed} of them"
+    if code in _NEEDED_INPUTS and not integers(operator.outputs):
+        yield f"{name} writes no tensor"
+
+
+def _tensor_faults(model: Any, tensor: Any) -> Iterator[str]:
+    """Yields what is wrong with a tensor by itself."""
+    shape = integers(tensor.shape)
+    if len(shape) > _MOST_AXES:
+        yield f"{called(tensor)} has {len(shape)} axes, expected {_MOST_AXES} at most"
+        return
+    elements = math.prod(shape)
+    # runtimes count elements in 32 bits
+    if min(shape, default=0) < 0 or elements > np.iinfo(np.int32).max:
+        yield f"{called(tensor)} has the shape {shape}"
+    if tensor.sparsity is not None:
+        for fault in sparse_validation.tensor_faults(model, tensor):
+            yield f"sparse {called(tensor)} {fault}"
+    elif (values := flatbuffer.constant_bytes(model, tensor)) is not None:
+        item_bytes = _ITEM_BYTES.get(tensor.type)
+        if item_bytes is not None and len(values) != elements * item_bytes:
             yield (
-                f"tensor {name!r} of shape {_items(tensor.shape)} stores "
-                f"{_stored_bytes(model, tensor)} bytes, expected {_dense_bytes(tensor)}"
+                f"{called(tensor)} of shape {shape} stores {len(values)} bytes, "
+                f"expected {elements * item_bytes}"
             )
+    elif tensor.quantization is not None:
+        yield from _quantization_faults(tensor)
 
 
-def _items(vector: Any) -> list[int]:
-    return [] if vector is None else [int(item) for item in vector]
-
-
-def _stored_bytes(model: Any, tensor: Any) -> int:
-    data = model.buffers[tensor.buffer].data
-    return 0 if data is None or tensor.type not in flatbuffer.FLOATS else len(data)
-
-
-def _dense_bytes(tensor: Any) -> int:
-    item = flatbuffer.FLOATS.get(tensor.type, np.dtype(np.uint8)).itemsize
-    return int(np.prod(_items(tensor.shape), dtype=np.int64)) * item
-
-
-def _sparsity_faults(model: Any, tensor: Any) -> Iterator[str]:
-    sparsity = tensor.sparsity
-    shape, order = _items(tensor.shape), _items(sparsity.traversalOrder)
-    block_map, levels = _items(sparsity.blockMap), sparsity.dimMetadata or []
-    rank = len(shape)
-    if tensor.type not in flatbuffer.FLOATS:
-        yield f"has the type {tensor.type}, expected float32 or float16"
-        return
-    if sorted(order) != list(range(rank + len(block_map))) or len(levels) != len(order):
-        yield (
-            f"of rank {rank} has the traversal order {order}, the block map "
-            f"{block_map} and {len(levels)} levels"
-        )
-        return
-    if any(not 0 <= axis < rank for axis in block_map) or len(set(block_map)) < len(
-        block_map
+def _quantization_faults(tensor: Any) -> Iterator[str]:
+    """Yields parameters of a computed tensor that XNNPACK crashes on."""
+    scale, zero = tensor.quantization.scale, tensor.quantization.zeroPoint
+    if (
+        scale is not None
+        and not (np.isfinite(scale) & (scale >= np.finfo(np.float32).tiny)).all()
     ):
-        yield f"of rank {rank} has the block map {block_map}"
-        return
-    blocks = [1] * rank
-    for place, level in zip(order, levels, strict=True):
-        if place >= rank:
-            blocks[block_map[place - rank]] = int(level.denseSize)
-    entries = 1
-    for place, level in zip(order, levels, strict=True):
-        size = blocks[block_map[place - rank]] if place >= rank else 0
-        if place < rank:
-            if blocks[place] < 1 or shape[place] % blocks[place]:
-                yield f"has blocks of {blocks[place]} on axis {place} of {shape}"
-                return
-            size = shape[place] // blocks[place]
-        if level.format == schema.DimensionType.SPARSE_CSR and place < rank:
-            fault = _index_fault(level, entries, size)
-            if fault:
-                yield fault
-                return
-            entries = len(level.arrayIndices.values)
-        elif level.format == schema.DimensionType.DENSE and level.denseSize == size:
-            entries *= size
-        else:
-            yield f"has a level of format {level.format} and size {level.denseSize}"
+        yield f"{called(tensor)} has the scale {listed(scale.tolist())}"
+    limits = _QUANTIZED.get(tensor.type)
+    if (
+        zero is not None
+        and limits is not None
+        and not ((limits.min <= zero) & (zero <= limits.max)).all()
+    ):
+        yield f"{called(tensor)} has the zero point {listed(zero.tolist())}"
+
+
+def _kernel_faults(model: Any, graph: Any) -> Iterator[str]:
+    """Yields kernels that are not of their layer's rank, and who changes a shape."""
+    for operator in graph.operators:
+        code = flatbuffer.operator_of(model, operator)
+        if code in _KERNEL_RANKS:
+            kernel = graph.tensors[integers(operator.inputs)[_KERNEL_INPUT]]
+            if len(kernel.shape) != _KERNEL_RANKS[code]:
+                yield (
+                    f"the kernel {called(kernel)} of {flatbuffer.operator_name(code)} "
+                    f"has the shape {integers(kernel.shape)}, expected "
+                    f"{_KERNEL_RANKS[code]} axes"
+                )
+        elif code == schema.BuiltinOperator.DEQUANTIZE:
+            given, made = (
+                graph.tensors[integers(indices)[0]]
+                for indices in (operator.inputs, operator.outputs)
+            )
+            # XNNPACK believes the shape that it finds
+            if integers(given.shape) != integers(made.shape):
+                yield (
+                    f"DEQUANTIZE makes {called(made)} of shape "
+                    f"{integers(made.shape)}, expected {integers(given.shape)}"
+                )
+
+
+def _order_faults(model: Any, graph: Any) -> Iterator[str]:
+    """Yields where operators do not follow from what is known before them."""
+    constants = {
+        index
+        for index, tensor in enumerate(graph.tensors)
+        if flatbuffer.constant_bytes(model, tensor) is not None
+        or _lies_behind(model.buffers[tensor.buffer])
+        or tensor.externalBuffer
+    }
+    given = constants.union(integers(graph.inputs))
+    # empty tensors need no values, variables keep theirs from run to run
+    known = given.union(
+        index
+        for index, tensor in enumerate(graph.tensors)
+        if tensor.isVariable or 0 in integers(tensor.shape)
+    )
+    for operator in graph.operators:
+        name = flatbuffer.operator_name(flatbuffer.operator_of(model, operator))
+        for index in integers(operator.inputs):
+            if index != _OPTIONAL and index not in known:
+                yield f"{name} reads {called(graph.tensors[index])} before it is known"
+        for index in integers(operator.outputs):
+            if index in given:
+                yield f"{name} writes {called(graph.tensors[index])}, which is given"
+            given.add(index)
+            known.add(index)
+    for index in constants.intersection(integers(graph.inputs)):
+        yield f"the input {called(graph.tensors[index])} has values"
+    for index in integers(graph.outputs):
+        if index not in known:
+            yield f"no operator writes the output {called(graph.tensors[index])}"
+
+
+def _signature_faults(model: Any) -> Iterator[str]:
+    for signature in model.signatureDefs or []:
+        if not 0 <= signature.subgraphIndex < len(model.subgraphs):
+            yield f"a signature names subgraph {signature.subgraphIndex}"
             return
-    stored = _stored_bytes(model, tensor)
-    expected = entries * flatbuffer.FLOATS[tensor.type].itemsize
-    if stored != expected:
-        yield f"stores {stored} bytes of values, expected {expected}"
+        count = len(model.subgraphs[signature.subgraphIndex].tensors)
+        entries = (*(signature.inputs or []), *(signature.outputs or []))
+        for entry in entries:
+            if not 0 <= entry.tensorIndex < count:
+                yield f"a signature names tensor {entry.tensorIndex} of {count}"
+        if None in (signature.signatureKey, *(entry.name for entry in entries)):
+            yield "a signature, or a tensor in it, has no name"
 
 
-def _index_fault(level: Any, entries: int, size: int) -> str | None:
-    """Returns what is wrong with a sparse level, or None."""
-    vectors = (level.arraySegments, level.arrayIndices)
-    if any(not isinstance(v, _INDEX_VECTORS) or v.values is None for v in vectors):
-        return "lacks segments or indices"
-    segments = np.asarray(level.arraySegments.values, np.int64)
-    indices = np.asarray(level.arrayIndices.values, np.int64)
-    if segments.size != entries + 1 or segments[0] != 0:
-        return f"has {segments.size} segments, expected {entries + 1} from 0"
-    if (np.diff(segments) < 0).any() or segments[-1] != indices.size:
-        return f"has segments that do not count up to its {indices.size} indices"
-    if indices.size and not 0 <= indices.min() <= indices.max() < size:
-        return f"has indices outside 0 to {size - 1}"
-    same_segment = np.ones(max(indices.size - 1, 0), bool)
-    starts = segments[(segments > 0) & (segments < indices.size)]
-    same_segment[starts - 1] = False
-    if (np.diff(indices)[same_segment] <= 0).any():
-        return "has indices that do not increase"
-    return None
+def _size_fault(model: Any, file_bytes: int) -> Iterator[str]:
+    """Yields if the weights, restored, are out of proportion to the file."""
+    most = _FREE_WEIGHT_BYTES + _MOST_WEIGHT_BYTES_PER_FILE_BYTE * file_bytes
+    total = sum(
+        math.prod(integers(tensor.shape)) * flatbuffer.FLOATS[tensor.type].itemsize
+        for graph in model.subgraphs
+        for tensor in graph.tensors
+        if flatbuffer.constant(model, tensor) is not None
+    )
+    if total > most:
+        yield f"its weights take {total} bytes, expected {most} at most"
