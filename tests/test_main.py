@@ -41,6 +41,34 @@ def test_exit_codes_tell_usage_from_failure():
     assert failed.stderr == message
 
 
+TERMINATED = """
+import os, signal, sys
+from tfmot_onexn import __main__, cli
+from tfmot_onexn.cli import summary
+from tfmot_onexn.networks import files
+
+def run(arguments):
+    with files.replacing(arguments.model):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+summary.run = run
+__main__.run()
+"""
+
+
+def test_a_polite_kill_interrupts_a_command_and_leaves_nothing(tmp_path):
+    arguments = ("summary", str(tmp_path / "a.keras"))
+    finished = subprocess.run(
+        [sys.executable, "-c", TERMINATED, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert finished.returncode == 1
+    assert finished.stderr == "onexn summary: interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_installed_script_is_the_same_program():
     import importlib.metadata
 

@@ -119,7 +119,7 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(tmp_path):
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not killed.exists()
-    assert not list(tmp_path.glob(".unfinished-killed*"))
+    assert not list(tmp_path.glob(".unfinished-*-killed.keras"))
 
     resumed = start(killed)
     output, errors = resumed.communicate()

@@ -1,4 +1,6 @@
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -22,6 +24,31 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["a.keras"]
+
+
+KILLED = """
+import os, signal, sys
+from tfmot_onexn.networks import files
+with files.replacing(sys.argv[1]) as temporary:
+    temporary.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_what_a_killed_process_left_of_a_file_goes_with_the_next_writing(tmp_path):
+    path = tmp_path / "a.keras"
+    other = tmp_path / "other-a.keras"
+    for killed in (path, other):
+        subprocess.run([sys.executable, "-c", KILLED, str(killed)], check=False)
+    assert len(os.listdir(tmp_path)) == 2
+    with files.replacing(path) as first, files.replacing(path) as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"
+    (left,) = {*os.listdir(tmp_path)} - {"a.keras"}
+    assert left.endswith("-other-a.keras")
+    files.require_writable(other)
     assert os.listdir(tmp_path) == ["a.keras"]
 
 

@@ -87,6 +87,24 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
     assert not (tmp_path / "kept").exists()
 
 
+def test_what_a_kill_leaves_of_a_discarded_folder_is_no_state(
+    dataset, tmp_path, monkeypatch
+):
+    model = fresh()
+    fine_tune_lib.fine_tune(model, dataset, RECIPE, checkpoints=tmp_path)
+
+    def killed(folder, **_):
+        for path in folder.glob("*.index"):
+            path.unlink()
+
+    monkeypatch.setattr(fine_tune_lib.shutil, "rmtree", killed)
+    fine_tune_lib.discard_checkpoints(tmp_path)
+    again = fresh()
+    fine_tune_lib.fine_tune(again, dataset, RECIPE, checkpoints=tmp_path)
+    for expected, actual in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_allclose(actual, expected, atol=1e-6, err_msg=expected.name)
+
+
 def test_a_finished_run_is_not_repeated(dataset, tmp_path):
     model = fresh()
     fine_tune_lib.fine_tune(model, dataset, RECIPE, checkpoints=tmp_path)

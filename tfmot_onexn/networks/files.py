@@ -3,8 +3,11 @@
 import contextlib
 import os
 import pathlib
+import re
 import tempfile
 from collections.abc import Iterator
+
+import psutil
 
 
 def require_writable(path: str | os.PathLike) -> None:
@@ -16,7 +19,8 @@ def require_writable(path: str | os.PathLike) -> None:
 def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     """Yields a temporary path beside ``path`` that takes its name on success.
 
-    The temporary name ends as ``path`` does, since Keras tells formats by it.
+    The temporary name ends as ``path`` does, since Keras tells formats by it. What a
+    killed process left of the same file is removed.
 
     Args:
       path: the file to write; one that exists is replaced.
@@ -47,8 +51,11 @@ def _temporary_beside(path: pathlib.Path) -> pathlib.Path:
     if path.is_dir():
         raise ValueError(f"Cannot write {path}: it is a folder. Name a file in it.")
     try:
+        _remove_abandoned(path)
         descriptor, name = tempfile.mkstemp(
-            prefix=".unfinished-", suffix=path.name, dir=path.parent
+            prefix=f".unfinished-{os.getpid()}-",
+            suffix=f"-{path.name}",
+            dir=path.parent,
         )
     except OSError as error:
         raise ValueError(
@@ -57,3 +64,12 @@ def _temporary_beside(path: pathlib.Path) -> pathlib.Path:
         ) from error
     os.close(descriptor)
     return pathlib.Path(name)
+
+
+def _remove_abandoned(path: pathlib.Path) -> None:
+    """Removes temporary files of ``path`` whose process is gone."""
+    abandoned = re.compile(rf"\.unfinished-(\d+)-\w+-{re.escape(path.name)}")
+    for name in os.listdir(path.parent):
+        match = abandoned.fullmatch(name)
+        if match and not psutil.pid_exists(int(match[1])):
+            (path.parent / name).unlink(missing_ok=True)

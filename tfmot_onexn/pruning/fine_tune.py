@@ -82,7 +82,10 @@ def fine_tune(
 
 def discard_checkpoints(checkpoints: str | os.PathLike) -> None:
     """Removes the folder that `fine_tune` kept its state in."""
-    shutil.rmtree(checkpoints, ignore_errors=True)
+    folder = pathlib.Path(checkpoints)
+    # first, so that what a kill leaves of the folder is not taken for a state
+    (folder / "checkpoint").unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _require_same_classes(model: tf_keras.Model, dataset: Dataset) -> None:
