@@ -1,4 +1,4 @@
-"""Prunes a small MobileNetV2 that knows handwritten digits, and ships it.
+"""Prunes a small MobileNet that knows handwritten digits, and ships it.
 
 Run as ``python examples/prune_and_convert.py [--epochs 10] [--output digits.tflite]``.
 """
@@ -16,7 +16,7 @@ arguments = parser.parse_args()
 # Any functional or Sequential tf_keras classifier will do.
 data = datasets.digits()
 model = models.build(
-    "mobilenet_v2", input_shape=data.image_shape, alpha=0.35, classes=data.classes
+    "mobilenet", input_shape=data.image_shape, alpha=0.25, classes=data.classes
 )
 models.set_batch_norm_momentum(model, 0.9)
 training = {"loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]}
