@@ -62,8 +62,15 @@ def test_data_needs_square_colour_images(tmp_path, shape):
         network_of(layers, [], "digits", tmp_path)
 
 
-def test_tensorflow_loads_without_its_notes():
-    code = "from tfmot_onexn.cli import common; common.load_tensorflow()"
+def test_tensorflow_loads_without_its_notes_and_with_our_layers():
+    code = (
+        "import absl.logging; absl.logging.set_verbosity(absl.logging.INFO)\n"
+        "from tfmot_onexn.cli import common; common.load_tensorflow()\n"
+        "import tf_keras\n"
+        "absl.logging.info('a note from Python')\n"
+        "name = 'tfmot_onexn>PruneLowMagnitude1xN'\n"
+        "assert tf_keras.utils.get_registered_object(name)"
+    )
     finished = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+import absl.logging
 import rich.console
 import rich.progress
 
@@ -204,6 +205,7 @@ def load_tensorflow() -> None:
             os.dup2(kept, 2)
             os.close(kept)
     tensorflow.get_logger().setLevel("ERROR")
+    absl.logging.set_verbosity(absl.logging.WARNING)
 
 
 def track(items: Iterable, total: int, description: str) -> Iterable:
