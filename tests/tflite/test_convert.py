@@ -3,10 +3,13 @@ import os
 import numpy as np
 import pytest
 import tf_keras
-from graphs import relative_error
+from graphs import images, relative_error, small_network
+from tensorflow_model_optimization.sparsity import keras as tfmot
 
+from tfmot_onexn.graph import surgery
+from tfmot_onexn.networks.random_weights import randomize
 from tfmot_onexn.pruning import policy, prune
-from tfmot_onexn.tflite import convert, interpreter, kernels, validation
+from tfmot_onexn.tflite import convert, flatbuffer, interpreter, kernels, validation
 
 EVERYTHING = policy.PruneAll()
 
@@ -134,3 +137,30 @@ def test_what_cannot_be_converted_or_written_is_refused(tmp_path, dense_model):
     with pytest.raises(ValueError, match=r"Cannot write .*: No such file"):
         convert.convert_to_tflite(dense_model, tmp_path / "none" / "a.tflite")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_wrapped_model_gives_the_file_of_the_stripped_one(nested):
+    model = small_network()
+    if nested:
+        image = tf_keras.Input(model.input_shape[1:])
+        model = tf_keras.Model(image, model(image))
+    pruned = prune.prune_low_magnitude_1xN(randomize(model), rearrange="none")
+    names = [layer.name for layer in surgery.leaf_layers(pruned)]
+    x = images(pruned)
+    before = pruned(x).numpy()
+    content = convert.convert_to_tflite(pruned)
+    assert content == convert.convert_to_tflite(prune.strip_pruning(pruned))
+    assert [layer.name for layer in surgery.leaf_layers(pruned)] == names
+    np.testing.assert_array_equal(pruned(x), before)
+
+
+def test_what_tfmot_wrapped_is_stripped():
+    model = tf_keras.Sequential([tf_keras.layers.Dense(8, input_shape=(16,))])
+    wrapped = tfmot.prune_low_magnitude(model)
+    (layer,) = wrapped.layers
+    (weight, mask, _), *_ = layer.pruning_vars
+    mask.assign(np.indices(mask.shape)[0] % 4 == 0)
+    content = convert.convert_to_tflite(wrapped)
+    (stored,) = kernels.read(flatbuffer.read(content))
+    np.testing.assert_array_equal(stored.kernel, weight * mask)

@@ -191,16 +191,6 @@ def prune_filters(
     return pruned
 
 
-def without_wrappers(model: tf_keras.Model) -> tf_keras.Model:
-    """Returns a model stripped of pruning wrappers, itself if it has none.
-
-    Raises:
-      ValueError: as `strip_pruning`.
-    """
-    _require_keras_model(model)
-    return strip_pruning(model) if tracing.is_wrapped(model) else model
-
-
 def strip_pruning(model: tf_keras.Model) -> tf_keras.Model:
     """Returns a model without pruning wrappers, its pruned weights set to zero.
 
@@ -210,7 +200,7 @@ def strip_pruning(model: tf_keras.Model) -> tf_keras.Model:
     Raises:
       ValueError: if it is not a functional or Sequential `tf_keras` model.
     """
-    _require_keras_model(model)
+    require_keras_model(model)
     pairs: list[tuple[Layer, Layer]] = []
 
     def strip(layer: Layer) -> Layer:
@@ -263,7 +253,7 @@ def _is_model(to_prune) -> bool:
 def _validate(to_prune, pruning_policy: tfmot.PruningPolicy) -> None:
     """Raises ValueError unless `_wrap` can take it."""
     if _is_model(to_prune):
-        _require_keras_model(to_prune)
+        require_keras_model(to_prune)
         pruning_policy.ensure_model_supports_pruning(to_prune)
         return
     for item in to_prune if isinstance(to_prune, list) else [to_prune]:
@@ -275,7 +265,8 @@ def _validate(to_prune, pruning_policy: tfmot.PruningPolicy) -> None:
             )
 
 
-def _require_keras_model(model) -> None:
+def require_keras_model(model) -> None:
+    """Raises ValueError unless it is a functional or Sequential `tf_keras` model."""
     _reject_keras3(model)
     if not _is_model(model):
         raise ValueError(

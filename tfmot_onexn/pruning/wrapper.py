@@ -59,6 +59,7 @@ class MaskingWrapper(pruning_wrapper.PruneLowMagnitude):
         self._track_trackable(layer, name="layer")
         self.pruning_schedule = pruning_schedule or schedule_lib.OneShot(0.5)
         self.updated_by_callback = False
+        self._masks_stand = False
         self._masks: list[Any] = []
         self._thresholds: list[Any] = []
         if "_batch_input_shape" not in vars(self) and hasattr(
@@ -127,6 +128,9 @@ class MaskingWrapper(pruning_wrapper.PruneLowMagnitude):
     @contextlib.contextmanager
     def _weights_masked(self) -> Iterator[None]:
         """Puts ``weight * mask`` where the layer keeps its weights."""
+        if self._masks_stand:
+            yield
+            return
         weights = self.masked_weights()
         places = [prunable.locate(self.layer, weight) for weight in weights]
         try:
@@ -176,6 +180,33 @@ class MaskingWrapper(pruning_wrapper.PruneLowMagnitude):
             config["pruning_schedule"]
         )
         return cls(**config)
+
+
+@contextlib.contextmanager
+def as_stripped(model: tf_keras.Model) -> Iterator[None]:
+    """Lets a model compute, and name its operators, as if it had been stripped.
+
+    Its masks are applied to its weights, so that nothing is copied.
+
+    Args:
+      model: with no other wrappers than `MaskingWrapper`.
+    """
+    wrappers = [
+        wrapper
+        for wrapper in pruning_wrapper.collect_prunable_layers(model)
+        if isinstance(wrapper, MaskingWrapper)
+    ]
+    names = [wrapper.name for wrapper in wrappers]
+    try:
+        for wrapper in wrappers:
+            wrapper.weight_mask_op()
+            wrapper._masks_stand = True
+            wrapper._name = wrapper.layer.name
+        yield
+    finally:
+        for wrapper, name in zip(wrappers, names, strict=True):
+            wrapper._masks_stand = False
+            wrapper._name = name
 
 
 def _put(place: tuple[Any, str | int], value) -> None:

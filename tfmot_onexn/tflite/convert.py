@@ -8,9 +8,11 @@ from typing import Any
 import absl.logging
 import tensorflow as tf
 import tf_keras
+from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 
+from tfmot_onexn.graph import tracing
 from tfmot_onexn.networks import files
-from tfmot_onexn.pruning import prune
+from tfmot_onexn.pruning import prune, wrapper
 from tfmot_onexn.tflite import sparse_encoding
 
 
@@ -39,13 +41,19 @@ def convert_to_tflite(
     Raises:
       ValueError: if the model cannot be converted or the path not written.
     """
-    stripped = prune.without_wrappers(model)
-    if not stripped.inputs:
+    prune.require_keras_model(model)
+    if not model.inputs:
         raise ValueError(
             f"Model {model.name!r} has no input shape yet. Build it: "
             "model.build((None, height, width, channels))."
         )
-    function, variables = _serving_function(stripped)
+    if _wrapped_by_tfmot(model):
+        model = prune.strip_pruning(model)
+    bare_names = {leaf.name: tracing.unwrapped(leaf).name for leaf in model.layers}
+    output_names = [bare_names.get(name, name) for name in model.output_names]
+    # a stripped copy would be one more copy of all weights in memory
+    with wrapper.as_stripped(model):
+        function, variables = _serving_function(model, output_names)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], variables)
     if float16:
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -59,7 +67,16 @@ def convert_to_tflite(
     return content
 
 
-def _serving_function(model: tf_keras.Model) -> tuple[Any, tf.Module]:
+def _wrapped_by_tfmot(model: tf_keras.Model) -> bool:
+    return not all(
+        isinstance(layer, wrapper.MaskingWrapper)
+        for layer in pruning_wrapper.collect_prunable_layers(model)
+    )
+
+
+def _serving_function(
+    model: tf_keras.Model, output_names: list[str]
+) -> tuple[Any, tf.Module]:
     """Returns a model's inference as one function, and what holds its variables.
 
     The converter would otherwise write a SavedModel of every Keras layer, which takes
@@ -68,15 +85,16 @@ def _serving_function(model: tf_keras.Model) -> tuple[Any, tf.Module]:
 
     def serve(*tensors):
         outputs = model(tensors if len(tensors) > 1 else tensors[0], training=False)
-        return dict(zip(model.output_names, tf.nest.flatten(outputs), strict=True))
+        return dict(zip(output_names, tf.nest.flatten(outputs), strict=True))
 
     specs = [
         tf.TensorSpec(tensor.shape, tensor.dtype, name=name)
         for tensor, name in zip(model.inputs, model.input_names, strict=True)
     ]
+    function = tf.function(serve).get_concrete_function(*specs)
     holder = tf.Module()
-    holder.kept = model.variables
-    return tf.function(serve).get_concrete_function(*specs), holder
+    holder.kept = function.variables
+    return function, holder
 
 
 @contextlib.contextmanager

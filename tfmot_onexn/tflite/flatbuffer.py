@@ -37,7 +37,7 @@ def read(content: bytes, name: str = "the model") -> Any:
         )
     try:
         verifier.verify(content)
-        model = schema.ModelT.InitFromPackedBuf(bytearray(content), 0)
+        model = schema.ModelT.InitFromPackedBuf(content, 0)
         _require_vectors(model)
     except ValueError as error:
         raise ValueError(
@@ -106,7 +106,7 @@ def write(model: Any) -> bytes:
     size = sum(0 if b.data is None else len(b.data) for b in model.buffers)
     builder = flatbuffers.Builder(size + size // 8 + 65536)
     builder.Finish(model.Pack(builder), _IDENTIFIER)
-    return bytes(builder.Output())
+    return bytes(memoryview(builder.Bytes)[builder.Head() :])
 
 
 def builtin_code(operator_code: Any) -> int:
