@@ -2,7 +2,7 @@
 # make test   every test
 # make lint   ruff and mypy
 # make docs   the site of docs/, in site/
-# make bench  cost of training, saliency kept by rearrangement
+# make bench  cost of training, kept saliency, all of Keras' networks, a large one
 # Each sets up what it needs in .venv from constraints.txt.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
@@ -51,6 +51,9 @@ docs: .venv/ready-docs
 bench: .venv/ready
 	$(BIN)/python -m tfmot_onexn.experiments.training_cost
 	$(BIN)/python -m tfmot_onexn.experiments.kept_saliency $(PRETRAINED)
+	$(BIN)/python -m tfmot_onexn.experiments.tracing
+	$(BIN)/python -m tfmot_onexn.experiments.equality
+	$(BIN)/python -m tfmot_onexn.experiments.large_network
 
 clean:
 	rm -rf .venv .venv-tflite-runtime build site *.egg-info
