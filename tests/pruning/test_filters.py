@@ -3,6 +3,7 @@ import pytest
 import tf_keras
 from graphs import batch, compiled, images, relative_error, small_network
 from tensorflow_model_optimization.sparsity import keras as tfmot
+from tf_keras import layers
 
 from tfmot_onexn.graph import shrink
 from tfmot_onexn.networks.random_weights import randomize
@@ -104,3 +105,20 @@ def test_a_model_whose_filters_must_all_stay_is_refused():
     model = tf_keras.Model(image, x, name="mine")
     with pytest.raises(ValueError, match="No filter of 'mine' can be removed"):
         prune.prune_filters(model, pruning_policy=policy.PruneAll())
+
+
+def test_separable_and_transposed_convolutions_shrink():
+    image = layers.Input((8, 8, 3))
+    x = layers.SeparableConv2D(16, 3, name="separable")(image)
+    x = layers.BatchNormalization()(x)
+    x = layers.SeparableConv2D(16, 3, activation="relu")(layers.ReLU()(x))
+    x = layers.Conv2DTranspose(8, 3)(x)
+    model = randomize(tf_keras.Model(image, layers.Conv2D(4, 1, name="end")(x)))
+    masked = prune.strip_pruning(
+        prune.prune_filters(model, schedule.OneShot(0.5), EVERY_CONVOLUTION)
+    )
+    small = shrink.shrink_filters(masked)
+    assert small.get_layer("separable").filters == 8
+    x = images(model)
+    assert relative_error(small(x), masked(x)) <= 1e-5
+    assert relative_error(masked(x), model(x)) > 0.1

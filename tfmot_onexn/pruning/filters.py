@@ -37,7 +37,7 @@ class PruneFilters(MaskingWrapper):
         super().__init__(layer, pruning_schedule, **kwargs)
 
     def masked_weights(self) -> list[Any]:
-        names = ("kernel", "bias", "gamma", "beta")
+        names = ("kernel", "pointwise_kernel", "bias", "gamma", "beta")
         weights = [getattr(self.layer, name, None) for name in names]
         return [weight for weight in weights if weight is not None]
 
