@@ -3,13 +3,11 @@
 import gzip
 import math
 import pathlib
-import pickle
-from typing import Any
 
 import numpy as np
 import tf_keras
 
-from tfmot_onexn.networks import augmentation
+from tfmot_onexn.networks import augmentation, pickles
 from tfmot_onexn.networks.batches import Dataset
 from tfmot_onexn.networks.images import ArrayImages
 
@@ -114,58 +112,28 @@ def _dataset(
 
 def _cifar(path: pathlib.Path, label_key: bytes) -> tuple[np.ndarray, np.ndarray]:
     """Returns pixels uint8 ``[count, 32, 32, 3]`` and labels of one batch file."""
-    content = _unpickle(path)
-    try:
-        pixels, labels = content[b"data"], np.asarray(content[label_key])
-        # the three channels come one after the other
-        images = pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1)
-        fits = labels.shape == (len(images),) and labels.dtype.kind in "iu"
-    except (AttributeError, KeyError, TypeError, ValueError):
-        fits = False
-    if not fits or images.dtype != np.uint8:
+    content = pickles.load(path)
+    pixels, labels = content.get(b"data"), content.get(label_key)
+    if (
+        not isinstance(pixels, np.ndarray)
+        or pixels.shape[1:] != (3072,)
+        or not isinstance(labels, list)
+        or len(labels) != len(pixels)
+        or not all(isinstance(label, int) for label in labels)
+    ):
         raise ValueError(
             f"{path} does not hold what a CIFAR file does: 'data', uint8 "
             f"[count, 3072], and {label_key.decode()!r}, an integer for each image."
         )
-    return images, labels
+    # the three channels come one after the other
+    return pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1), np.array(labels)
 
 
 def _names(path: pathlib.Path, key: bytes) -> tuple[str, ...]:
-    content = _unpickle(path)
-    names = content.get(key) if isinstance(content, dict) else None
+    names = pickles.load(path).get(key)
     if not isinstance(names, list) or not all(isinstance(n, bytes) for n in names):
         raise ValueError(f"{path} does not hold a list of names {key.decode()!r}.")
     return tuple(name.decode() for name in names)
-
-
-def _unpickle(path: pathlib.Path) -> Any:
-    try:
-        with path.open("rb") as file:
-            return _PlainUnpickler(file, encoding="bytes").load()
-    except FileNotFoundError as error:
-        raise ValueError(f"No file {path}; the folder is not complete.") from error
-    except Exception as error:  # a damaged pickle can raise anything
-        reason = str(error) or type(error).__name__
-        raise ValueError(f"Cannot read the pickle {path}: {reason}.") from error
-
-
-class _PlainUnpickler(pickle.Unpickler):
-    """Reads numbers, strings, containers and NumPy arrays; refuses everything else.
-
-    A pickle may call any function on loading; CIFAR's need these three.
-    """
-
-    def find_class(self, module: str, name: str) -> Any:
-        allowed = {
-            # the modules that define it before and since NumPy 2
-            ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-            ("numpy._core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
-            ("numpy", "ndarray"): np.ndarray,
-            ("numpy", "dtype"): np.dtype,
-        }
-        if (module, name) not in allowed:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}")
-        return allowed[module, name]
 
 
 def _idx(path: pathlib.Path) -> np.ndarray:
