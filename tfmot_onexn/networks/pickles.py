@@ -42,7 +42,9 @@ def _require_honest_sizes(raw: bytes) -> None:
     """
     for opcode, index, position in pickletools.genops(raw):
         # each value that is kept takes at least a byte
-        if opcode.name in ("PUT", "LONG_BINPUT") and int(index) > int(position or 0):
+        if opcode.name in ("PUT", "LONG_BINPUT") and int(index or 0) > int(
+            position or 0
+        ):
             raise pickle.UnpicklingError(f"byte {position} keeps a value as {index}")
 
 
