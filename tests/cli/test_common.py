@@ -7,7 +7,7 @@ import pytest
 import tf_keras
 
 from tfmot_onexn.cli import common
-from tfmot_onexn.networks import preprocessing
+from tfmot_onexn.networks import models, preprocessing
 
 
 def test_settings_of_a_network_reach_it(tmp_path):
@@ -91,3 +91,7 @@ def test_notes_are_shown_if_the_import_fails(monkeypatch, capfd):
 def test_progress_is_for_terminals(capsys):
     assert list(common.track([1, 2], 2, "Working")) == [1, 2]
     assert capsys.readouterr().out == ""
+
+
+def test_the_help_names_every_network():
+    assert all(f"{name}, " in common.MODEL_HELP for name in models.NETWORKS)

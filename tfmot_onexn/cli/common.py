@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from tfmot_onexn.networks.datasets import Dataset
     from tfmot_onexn.pruning.variants import Variant
 
-MODEL_HELP = "mobilenet, mobilenet_v2, or the path of a .keras, .h5 or SavedModel"
+MODEL_HELP = (
+    "mobilenet, mobilenet_v2, mobilenet_v3_small, mobilenet_v3_large, resnet50, or the "
+    "path of a .keras, .h5 or SavedModel"
+)
 DATA_HELP = (
     "digits, cifar10, cifar100, fashion_mnist, a folder of class/*.jpg, a folder as "
     "CIFAR or Fashion-MNIST is published, or an .npz of images"
@@ -51,7 +54,9 @@ def add_network(parser: argparse.ArgumentParser) -> None:
     """Adds what describes a network by name."""
     group = parser.add_argument_group("if MODEL is a network by name")
     group.add_argument(
-        "--weights", default="random", help="random, imagenet or the path of a file"
+        "--weights",
+        default="random",
+        help="random, imagenet, or a .h5, .keras or .npz file",
     )
     group.add_argument("--input-size", type=int, default=224, help="of its images")
     group.add_argument("--alpha", type=float, default=1.0, help="width multiplier")
