@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tf_keras
 from ai_edge_litert import format_converter_wrapper_pybind11 as reference
 from ai_edge_litert import schema_py_generated as schema
 from graphs import small_network
@@ -90,11 +91,33 @@ def test_a_kernel_computed_at_run_time_is_passed_over(sparse_file):
     assert len(kernels.read(model)) == before - 1
 
 
-def test_layers_lead_to_what_is_stored_behind_densify(sparse_file):
-    model = flatbuffer.read_file(sparse_file)
-    layers = list(kernels.layers(model))
-    assert [layer.operator for layer in layers].count("CONV_2D") == 4
-    assert sum(layer.tensor.sparsity is not None for layer in layers) == 5
-    for layer in layers:
-        assert flatbuffer.constant(model, layer.tensor) is not None
-        assert layer.output.shape[0] == 1
+def test_kernels_in_three_dimensions_have_their_axes_in_order():
+    forward = tf_keras.layers.Conv3D(2, 3, name="forward")
+    back = tf_keras.layers.Conv3DTranspose(5, 3, name="back")
+    image = tf_keras.Input((6, 6, 6, 4))
+    model = tf_keras.Model(image, back(forward(image)))
+    found = kernels.read(validation.validated(convert.convert_to_tflite(model)))
+    first, second = (kernel.kernel for kernel in found)
+    np.testing.assert_array_equal(first, forward.kernel.numpy())
+    expected = back.kernel.numpy().swapaxes(-1, -2)
+    np.testing.assert_array_equal(second, expected)
+
+
+def test_a_transposed_convolution_counts_its_inputs():
+    layer = tf_keras.layers.Conv2DTranspose(8, 3, 2)
+    model = tf_keras.Sequential([tf_keras.Input((5, 5, 4)), layer])
+    (found,) = kernels.read(validation.validated(convert.convert_to_tflite(model)))
+    assert found.macs == 25 * 9 * 4 * 8
+    expected = layer.kernel.numpy().swapaxes(-1, -2)
+    np.testing.assert_array_equal(found.kernel, expected)
+
+
+def test_a_shared_kernel_is_stored_once_and_counts_at_each_use():
+    layer = tf_keras.layers.Conv2D(4, 1)
+    image = tf_keras.Input((8, 8, 4))
+    x = tf_keras.layers.MaxPooling2D()(layer(image))
+    model = tf_keras.Model(image, layer(x))
+    (found,) = kernels.read(validation.validated(convert.convert_to_tflite(model)))
+    assert found.macs == (64 + 16) * 16
+    assert found.stored_bytes == 4 * 16
+    assert len(found.places) == 2

@@ -1,126 +1,102 @@
 """Reads the kernels of a `.tflite` file, sparse or dense."""
 
 import dataclasses
-import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tfmot_onexn.tflite import flatbuffer
-
-_LAYERS = {
-    **flatbuffer.KERNEL_LAYERS,
-    schema.BuiltinOperator.DEPTHWISE_CONV_2D: "DEPTHWISE_CONV_2D",
-}
-_THROUGH = (schema.BuiltinOperator.DEQUANTIZE, schema.BuiltinOperator.DENSIFY)
+from tfmot_onexn.tflite import flatbuffer, layers
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class StoredKernel:
     """A layer's kernel as a file stores it.
 
     Attributes:
-      name: the tensor's name.
-      operator: "CONV_2D", "DEPTHWISE_CONV_2D" or "FULLY_CONNECTED".
+      name: of the layer, see `layers.layer_name`.
+      operator: the schema's name of the layer's operator.
       kernel: dense weights ``[kh, kw, in, out]`` or ``[in, out]``; ``[kh, kw, out, 1]``
         if depthwise.
-      pixels: output positions per image, which multiply its MACs; None if unknown.
+      positions: at which a layer uses the kernel per image, over all its uses; they
+        multiply its MACs. None if not known.
+      strided: whether it is a convolution with strides.
       n: output channels per stored block, None for a dense tensor.
       stored_bytes: of values and indices.
+      places: the operators that use it.
     """
 
     name: str
     operator: str
     kernel: np.ndarray
-    pixels: int | None
+    positions: int | None
+    strided: bool
     n: int | None
     stored_bytes: int
+    places: tuple[layers.Place, ...]
 
     @property
     def macs(self) -> int | None:
         """Multiply-accumulates per image."""
-        return None if self.pixels is None else self.pixels * self.kernel.size
+        return None if self.positions is None else self.positions * self.kernel.size
 
     @property
     def nonzero_macs(self) -> int | None:
         """Multiply-accumulates per image with a weight other than 0."""
-        if self.pixels is None:
+        if self.positions is None:
             return None
-        return self.pixels * int(np.count_nonzero(self.kernel))
+        return self.positions * int(np.count_nonzero(self.kernel))
 
 
 def read(model: Any) -> list[StoredKernel]:
     """Returns the float kernels of all convolutions and fully connected layers.
 
+    A kernel that several operators use is one.
+
     Args:
       model: a ``ModelT`` that `validation` accepts.
     """
-    found = []
-    for layer in layers(model):
-        values = flatbuffer.constant(model, layer.tensor)
-        if values is not None:
-            found.append(_stored(layer, values))
-    return found
+    return list(_read(model))
 
 
-class Layer(NamedTuple):
-    """A layer of a file and the tensor that holds its kernel.
-
-    Attributes:
-      operator: "CONV_2D", "DEPTHWISE_CONV_2D" or "FULLY_CONNECTED".
-      tensor: what is stored, before `DENSIFY` and `DEQUANTIZE`.
-      output: what the layer computes.
-    """
-
-    operator: str
-    tensor: Any
-    output: Any
-
-
-def layers(model: Any) -> Iterator[Layer]:
-    """Yields the layers that have a kernel, in the order of a file's operators."""
-    for graph in model.subgraphs:
-        sources: dict[int, int] = {}
-        for operator in graph.operators:
-            code = flatbuffer.operator_of(model, operator)
-            if code in _THROUGH:
-                index = int(operator.inputs[0])
-                sources[int(operator.outputs[0])] = sources.get(index, index)
-            elif code in _LAYERS:
-                index = int(operator.inputs[1])
-                yield Layer(
-                    _LAYERS[code],
-                    graph.tensors[sources.get(index, index)],
-                    graph.tensors[int(operator.outputs[0])],
-                )
-
-
-def _pixels(output: Any) -> int | None:
-    sizes = [int(size) for size in output.shape[1:-1]]
-    return None if any(size < 1 for size in sizes) else math.prod(sizes)
-
-
-def _stored(layer: Layer, values: np.ndarray) -> StoredKernel:
-    tensor = layer.tensor
-    n, stored_bytes, dense = None, values.nbytes, values
-    if tensor.sparsity is not None:
-        n = int(block_shape(tensor)[0])
-        stored_bytes += sum(
-            level.arraySegments.values.nbytes + level.arrayIndices.values.nbytes
-            for level in tensor.sparsity.dimMetadata
-            if level.format == schema.DimensionType.SPARSE_CSR
+def _read(model: Any) -> Iterator[StoredKernel]:
+    for layer in layers.find(model):
+        values = flatbuffer.constant(model, layer.stored)
+        if values is None:
+            continue
+        n, stored_bytes = None, values.nbytes
+        if layer.stored.sparsity is not None:
+            n = int(block_shape(layer.stored)[0])
+            stored_bytes += _index_bytes(layer.stored.sparsity)
+            values = decode(layer.stored, values)
+        yield StoredKernel(
+            name=layer.name,
+            operator=layer.operator,
+            kernel=_in_order(layer.operator, values.reshape(layer.stored.shape)),
+            positions=layer.positions,
+            strided=layer.strided,
+            n=n,
+            stored_bytes=stored_bytes,
+            places=layer.places,
         )
-        dense = decode(tensor, values)
-    return StoredKernel(
-        name=flatbuffer.tensor_name(tensor),
-        operator=layer.operator,
-        kernel=flatbuffer.to_kernel(dense.reshape(tensor.shape)),
-        pixels=_pixels(layer.output),
-        n=n,
-        stored_bytes=stored_bytes,
+
+
+def _index_bytes(sparsity: Any) -> int:
+    return sum(
+        level.arraySegments.values.nbytes + level.arrayIndices.values.nbytes
+        for level in sparsity.dimMetadata
+        if level.format == schema.DimensionType.SPARSE_CSR
     )
+
+
+def _in_order(operator: str, weights: np.ndarray) -> np.ndarray:
+    """Returns weights with their axes in the order of `StoredKernel.kernel`."""
+    if operator == "CONV_3D":
+        return weights
+    if operator == "CONV_3D_TRANSPOSE":
+        return np.swapaxes(weights, -1, -2)
+    return flatbuffer.to_kernel(weights)
 
 
 def block_shape(tensor: Any) -> np.ndarray:
