@@ -48,6 +48,7 @@ def test_variants_are_built_checked_timed_and_tested(dense_model, tmp_path, rng)
         "1×8 rearranged 75%",
     ]
     assert all(each.passed for each in found.agreements)
+    assert {each.bound for each in found.agreements} == {1e-5}
     assert found.agreements[1].dense_error == float("inf")
     assert len(os.listdir(tmp_path)) == 4
 

@@ -84,6 +84,7 @@ def test_labels_with_the_sparsity():
         (Agreement("1×4", 1e-6, 0.5), True),
         (Agreement("1×4", 1e-6, float("inf")), True),
         (Agreement("1×4", 2e-5, 0.5), False),
+        (Agreement("1×4", 2e-5, 0.5, bound=1e-4), True),
         (Agreement("1×4", 1e-6, 0.01), False),
         (Agreement("dense", 1e-6, 1e-6), True),
         (Agreement("dense", 1e-3, 1e-3), False),

@@ -10,7 +10,7 @@ import tf_keras
 from tfmot_onexn.benchmark import accuracy, artifacts
 from tfmot_onexn.benchmark import machine as machine_lib
 from tfmot_onexn.benchmark.latency import Track, untracked
-from tfmot_onexn.benchmark.rows import Agreement, Row
+from tfmot_onexn.benchmark.rows import AGREES_TRAINED, Agreement, Row
 from tfmot_onexn.networks import random_weights
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.pruning.variants import Variant
@@ -91,6 +91,8 @@ def compare(
         path = directory / f"{index}-{variant.method}.tflite"
         row, agreement = build(model, variant, path, seed)
         row.model, row.weights = model.name, weights
+        if weights != "random":
+            agreement = dataclasses.replace(agreement, bound=AGREES_TRAINED)
         if dataset is not None:
             found = accuracy.of_file(path, dataset, runtime=runtimes[0])
             row.top1, row.top5, row.images = found.top1, found.top5, found.images
