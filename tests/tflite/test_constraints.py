@@ -1,0 +1,266 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tf_keras
+from sparse_networks import body, pruned
+from tf_keras import layers
+
+from tfmot_onexn.sparsity import masks
+from tfmot_onexn.tflite import constraints, convert, flatbuffer, kernels
+from tfmot_onexn.tflite.constraints import Facts, Verdict
+from tfmot_onexn.tflite.sparse_inference import State
+
+# a 1x1 convolution that arm64 runs sparse
+SPARSE = Facts(
+    operator="CONV_2D",
+    pointwise=True,
+    strided=False,
+    zeros=0.75,
+    has_blocks=True,
+    stored_sparse=True,
+    channels=4,
+    file_is_sparse=True,
+    most_zeros=0.75,
+    state=State.SPARSE,
+)
+NO_ZEROS = "It has no zeros to skip."
+ONLY_POINTWISE = "XNNPACK has sparse kernels for 1×1 convolutions only."
+
+
+@pytest.mark.parametrize(
+    ("changes", "word", "reason"),
+    [
+        ({}, "sparse", "XNNPACK multiplies its blocks, 4 output channels at a time."),
+        (
+            {"leak": "PAD x"},
+            "broken",
+            "It runs sparse with channels first, which PAD x takes for channels last, "
+            "so the results are wrong or the file does not load: convert with --dense.",
+        ),
+        (
+            {"reshaped": "MEAN y"},
+            "broken",
+            "It runs sparse, which gives the result of MEAN y a wrong shape: pool "
+            "without keepdims=True, or convert with --dense.",
+        ),
+        ({"has_blocks": False, "state": State.APART}, "dense", NO_ZEROS),
+        (
+            {"operator": "DEPTHWISE_CONV_2D", "pointwise": False, "has_blocks": False},
+            "dense",
+            NO_ZEROS,
+        ),
+        ({"pointwise": False, "state": State.APART}, "dense", ONLY_POINTWISE),
+        (
+            {"operator": "FULLY_CONNECTED", "state": State.APART},
+            "dense",
+            ONLY_POINTWISE,
+        ),
+        ({"operator": "CONV_3D", "pointwise": False}, "dense", ONLY_POINTWISE),
+        (
+            {"strided": True, "state": State.APART},
+            "dense",
+            "XNNPACK has no sparse kernel for 1×1 convolutions with strides or groups.",
+        ),
+        (
+            {"file_is_sparse": False, "stored_sparse": False, "state": None},
+            "dense",
+            "The file stores every kernel dense, so XNNPACK does not look for zeros.",
+        ),
+        (
+            {"state": State.NOT_FROM_START},
+            "dense",
+            "Sparse inference has to begin at a 3×3 convolution of 3 channels with "
+            "strides of 2 and explicit padding of 1 on each side, and to go on "
+            "unbroken up to here.",
+        ),
+        (
+            {"state": State.READ_OUTSIDE},
+            "dense",
+            "A feature map among the layers that would run sparse has another reader.",
+        ),
+        (
+            {"state": State.NO_END},
+            "dense",
+            "Sparse inference has to end in a mean over each image or in a "
+            "depth-to-space, and there is none.",
+        ),
+        (
+            {"state": State.FEW_ZEROS},
+            "dense",
+            "Sparse inference starts above two thirds of zeros among the 1×1 weights.",
+        ),
+        (
+            {"state": None, "most_zeros": 2 / 3},
+            "dense",
+            "Sparse inference starts above two thirds of zeros among the 1×1 weights.",
+        ),
+        (
+            {"state": None},
+            "unknown",
+            "The operators around it decide: convert the model and look at the "
+            ".tflite.",
+        ),
+    ],
+)
+def test_each_rule_on_arm64_says_why(changes, word, reason):
+    facts = dataclasses.replace(SPARSE, **changes)
+    assert constraints.verdict(facts, "arm64") == Verdict(word, reason)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"operator": "FULLY_CONNECTED"},  # on images it is a 1x1 convolution
+        {"operator": None, "state": State.SPARSE},
+        {"has_blocks": False},  # with the others of its cluster
+        {"strided": False, "zeros": 0.0},
+    ],
+)
+def test_what_runs_among_sparse_layers_runs_sparse(changes):
+    facts = dataclasses.replace(SPARSE, **changes)
+    assert constraints.verdict(facts, "arm64").word == "sparse"
+
+
+@pytest.mark.parametrize("state", [*State, None])
+def test_x86_with_avx_runs_dense_whatever_the_graph(state):
+    facts = dataclasses.replace(SPARSE, state=state, leak="PAD x")
+    verdict = constraints.verdict(facts, "x86-64")
+    assert verdict.word == "dense"
+    assert verdict.reason == (
+        "On processors with AVX, XNNPACK expects its dense kernels to be faster and "
+        "multiplies the zeros too."
+    )
+
+
+def test_a_kernel_without_zeros_says_so_on_x86():
+    facts = dataclasses.replace(SPARSE, has_blocks=False, state=State.APART)
+    assert constraints.verdict(facts, "x86-64") == Verdict("dense", NO_ZEROS)
+
+
+def test_every_rule_is_asked_and_has_one_sentence():
+    assert set(constraints.RULES) == set(constraints.RUNTIMES)
+    for rules in constraints.RULES.values():
+        assert not rules[-1].holds(SPARSE), "the last rule must give a verdict"
+        for rule in rules:
+            assert rule.message.endswith(".")
+            assert ". " not in rule.message
+            assert rule.message.format(**vars(SPARSE))
+            assert rule.word in ("dense", "sparse", "broken", "unknown")
+
+
+def counted_as_xnnpack_does(kernel_io):
+    """In loops over blocks of whole width, 18/5 of 4 and 9/5 of 2."""
+    for width, fifths in ((4, 18), (2, 9)):
+        kept = nonzero = 0
+        for row in kernel_io:
+            for start in range(0, len(row) - width + 1, width):
+                count = np.count_nonzero(row[start : start + width])
+                kept += count > 0
+                nonzero += count
+        if kept and nonzero * 5 >= kept * fifths:
+            return width
+    return 1
+
+
+@pytest.mark.parametrize("n", [1, 2, 4, 8])
+@pytest.mark.parametrize("out_channels", [16, 18, 19])
+@pytest.mark.parametrize("lost", [0, 0.05, 0.2])
+def test_channels_at_a_time_follow_the_fill_of_blocks(rng, n, out_channels, lost):
+    kernel = rng.normal(size=(1, 1, 24, out_channels))
+    kernel *= masks.block_mask(kernel, n, 0.75) & (rng.random(kernel.shape) > lost)
+    expected = counted_as_xnnpack_does(kernel[0, 0])
+    assert constraints.channels_at_a_time(kernel) == expected
+    if lost == 0:
+        assert expected == min(n, 4)
+
+
+@pytest.mark.parametrize(("missing", "channels"), [(0, 4), (40, 4), (41, 1)])
+def test_a_tenth_of_a_block_may_be_missing(missing, channels):
+    kernel = np.ones((1, 1, 100, 4))
+    kernel.reshape(-1)[: 4 * missing : 4] = 0
+    assert constraints.channels_at_a_time(kernel) == channels
+
+
+def test_no_kept_block_is_one_channel():
+    assert constraints.channels_at_a_time(np.zeros((1, 1, 4, 8))) == 1
+    assert constraints.channels_at_a_time(np.ones((1, 1, 4, 1))) == 1
+
+
+def judged(model, **kwargs):
+    content = convert.convert_to_tflite(model, **kwargs)
+    file = flatbuffer.read(content)
+    stored = kernels.read(file)
+    facts = [
+        constraints.facts_of(kernel, kernel.n, kernel.n is not None)
+        for kernel in stored
+    ]
+    verdicts = constraints.of_kernels(constraints.placed(file, stored, facts))
+    by_name = {k.name: v for k, v in zip(stored, verdicts, strict=True)}
+    return by_name, constraints.of_network(verdicts)
+
+
+def test_the_graph_of_a_file_decides():
+    layers_of, network = judged(pruned(body()))
+    assert layers_of["expand"]["arm64"].word == "sparse"
+    assert layers_of["stem"]["arm64"] == Verdict("dense", NO_ZEROS)
+    assert network["arm64"] == layers_of["expand"]["arm64"]
+    assert network["x86-64"].reason.startswith("On processors with AVX")
+
+
+def test_a_file_of_dense_tensors_is_not_asked_further():
+    _, network = judged(pruned(body(layers.MaxPooling2D())), sparse=False)
+    assert network["arm64"].word == "dense"
+
+
+def test_a_broken_network_names_the_operator():
+    layers_of, network = judged(pruned(body(layers.MaxPooling2D(name="largest"))))
+    assert layers_of["project"]["arm64"].word == "broken"
+    assert layers_of["last"]["arm64"].word == "dense"
+    assert network["arm64"].word == "broken"
+    assert "MAX_POOL_2D " in network["arm64"].reason
+    assert "largest" in network["arm64"].reason
+    _, network = judged(pruned(body(head=lambda x: x)))
+    assert network["arm64"].word == "dense"
+    keeping = layers.GlobalAveragePooling2D(keepdims=True)
+    _, network = judged(pruned(body(head=keeping)))
+    assert "the result of MEAN " in network["arm64"].reason
+
+
+def test_the_caller_may_be_who_takes_it_wrong():
+    model = body()
+    features = model.get_layer("project").output
+    model = tf_keras.Model(model.input, [model.output, features])
+    _, network = judged(pruned(model))
+    assert network["arm64"].word == "broken"
+
+
+def test_a_network_is_as_good_as_its_kernels():
+    def of(*words):
+        return [{n: Verdict(w, f"{w}!") for n in constraints.RUNTIMES} for w in words]
+
+    assert constraints.of_network(of("dense", "sparse"))["arm64"].word == "sparse"
+    assert constraints.of_network(of("sparse", "broken"))["arm64"].word == "broken"
+    assert constraints.of_network(of("dense", "unknown"))["arm64"].word == "unknown"
+    assert constraints.of_network(of("dense", "dense"))["arm64"].reason == "dense!"
+    assert constraints.of_network([]) == {}
+
+
+def test_the_reason_of_a_dense_network_is_that_of_most_kernels_with_zeros():
+    def dense(reason):
+        return dict.fromkeys(constraints.RUNTIMES, Verdict("dense", reason))
+
+    kernels_ = [dense(NO_ZEROS)] * 5 + [dense("a")] + [dense("b")] * 2
+    assert constraints.of_network(kernels_)["arm64"].reason == "b"
+    assert constraints.of_network([dense(NO_ZEROS)])["arm64"].reason == NO_ZEROS
+
+
+def test_zeros_of_other_layers_do_not_count_for_a_model_not_converted():
+    pruned_head = dataclasses.replace(
+        SPARSE, operator="FULLY_CONNECTED", zeros=0.9, state=None
+    )
+    half = dataclasses.replace(SPARSE, zeros=0.5, state=None)
+    _, verdict = constraints.of_kernels([pruned_head, half])
+    assert verdict["arm64"].word == "dense"
+    _, verdict = constraints.of_kernels([dataclasses.replace(half, zeros=0.7), half])
+    assert verdict["arm64"].word == "unknown"
