@@ -1,6 +1,5 @@
 """Wraps a model for pruning, and strips it again."""
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
@@ -11,15 +10,13 @@ from tensorflow_model_optimization.sparsity import keras as tfmot
 
 from tfmot_onexn.graph import rearrange as rearrange_lib
 from tfmot_onexn.graph import surgery, tracing
-from tfmot_onexn.pruning import filters, policy, prunable
+from tfmot_onexn.pruning import checks, filters, policy, prunable
 from tfmot_onexn.pruning import schedule as schedule_lib
 from tfmot_onexn.pruning.wrapper import MaskingWrapper, PruneLowMagnitude1xN
-from tfmot_onexn.sparsity import masks, permutation
+from tfmot_onexn.sparsity import masks
 from tfmot_onexn.sparsity.masks import Pattern
 
 Layer: TypeAlias = tf_keras.layers.Layer
-
-_log = logging.getLogger("tfmot_onexn")
 
 
 def prune_low_magnitude_1xN(  # noqa: N802 (the method's name)
@@ -70,10 +67,10 @@ def prune_low_magnitude_1xN(  # noqa: N802 (the method's name)
     pattern = Pattern(**settings)
     sparsity = schedule_lib.final_sparsity(pruning_schedule)
     masks.validate_sparsity(sparsity)
-    _validate(to_prune, pruning_policy)
-    method = _rearrangement(rearrange, to_prune)
-    if _is_single_layer(to_prune):
-        _validate_width(to_prune, pattern.n)
+    checks.validate(to_prune, pruning_policy)
+    method = checks.rearrangement(rearrange, to_prune)
+    if checks.is_single_layer(to_prune):
+        checks.validate_width(to_prune, pattern.n)
     weights = None
     if method != "none":
         weights = _rearranged_weights(
@@ -98,7 +95,11 @@ def rearranged(
       sparsity: at the end of pruning, in [0, 1).
       method: one of `sparsity.permutation.METHODS`.
       pruning_policy: which layers will be pruned.
+
+    Raises:
+      ValueError: if it is another kind of model.
     """
+    checks.require_keras_model(model)
     return surgery.copy_model(
         model, _rearranged_weights(model, pattern, sparsity, method, pruning_policy)
     )
@@ -138,7 +139,7 @@ def prune_weights(
     connected convolutions can be pruned too; `PruneAll` allows them.
     """
     masks.validate_sparsity(schedule_lib.final_sparsity(pruning_schedule))
-    _validate(to_prune, pruning_policy)
+    checks.validate(to_prune, pruning_policy)
     settings: dict[str, Any] = {"granularity": "weight", "saliency": saliency}
     return _wrap(to_prune, pruning_schedule, pruning_policy, settings, kwargs)
 
@@ -168,7 +169,7 @@ def prune_filters(
     """
     sparsity = schedule_lib.final_sparsity(pruning_schedule)
     masks.validate_sparsity(sparsity)
-    _validate(to_prune, pruning_policy)
+    checks.validate(to_prune, pruning_policy)
     chosen = policy.chosen_layers(to_prune, pruning_policy)
     groups = filters.groups_to_prune(tracing.trace(to_prune), chosen)
     if not groups:
@@ -200,7 +201,7 @@ def strip_pruning(model: tf_keras.Model) -> tf_keras.Model:
     Raises:
       ValueError: if it is not a functional or Sequential `tf_keras` model.
     """
-    require_keras_model(model)
+    checks.require_keras_model(model)
     pairs: list[tuple[Layer, Layer]] = []
 
     def strip(layer: Layer) -> Layer:
@@ -240,93 +241,6 @@ def prune_scope():
     )
 
 
-def _is_single_layer(to_prune) -> bool:
-    return isinstance(to_prune, tf_keras.layers.Layer) and not isinstance(
-        to_prune, tf_keras.Model
-    )
-
-
-def _is_model(to_prune) -> bool:
-    return isinstance(to_prune, tf_keras.Model)
-
-
-def _validate(to_prune, pruning_policy: tfmot.PruningPolicy) -> None:
-    """Raises ValueError unless `_wrap` can take it."""
-    if _is_model(to_prune):
-        require_keras_model(to_prune)
-        pruning_policy.ensure_model_supports_pruning(to_prune)
-        return
-    for item in to_prune if isinstance(to_prune, list) else [to_prune]:
-        _reject_keras3(item)
-        if not isinstance(item, tf_keras.layers.Layer):
-            raise ValueError(
-                "Only a tf_keras model, layer or list of layers can be pruned, found "
-                f"{item!r} ({type(item).__name__})."
-            )
-
-
-def require_keras_model(model) -> None:
-    """Raises ValueError unless it is a functional or Sequential `tf_keras` model."""
-    _reject_keras3(model)
-    if not _is_model(model):
-        raise ValueError(
-            f"Expected a tf_keras model, found {model!r} ({type(model).__name__})."
-        )
-    if not (
-        isinstance(model, tf_keras.Sequential)
-        or getattr(model, "_is_graph_network", False)
-    ):
-        raise ValueError(
-            f"Model {model.name!r} ({type(model).__name__}) is subclassed; its layers "
-            "cannot be replaced from outside. Write it with the functional API, or "
-            "prune its layers one by one: "
-            "self.conv = tfmot_onexn.prune_low_magnitude_1xN(layer)."
-        )
-
-
-def _reject_keras3(value) -> None:
-    if any(kind.__module__.split(".")[0] == "keras" for kind in type(value).__mro__):
-        raise ValueError(
-            f"{getattr(value, 'name', value)!r} is a Keras 3 object; tfmot works on "
-            "tf_keras. Copy the model with tfmot_onexn.from_keras3(model), which keeps "
-            "its weights, or set TF_USE_LEGACY_KERAS=1 before importing TensorFlow."
-        )
-
-
-def _rearrangement(rearrange: str, to_prune) -> str:
-    """Resolves "auto" and refuses what cannot be done."""
-    choices = ("auto", "none", *permutation.METHODS)
-    if rearrange not in choices:
-        raise ValueError(
-            f"Unknown rearrangement {rearrange!r}; choose one of {list(choices)}."
-        )
-    obstacle = None
-    if not _is_model(to_prune):
-        obstacle = "single layers have no graph that shows who reads their channels"
-    elif not tracing.is_traceable(to_prune):
-        obstacle = "the model has no graph until it is built on an input shape"
-    elif tracing.is_wrapped(to_prune):
-        obstacle = "the model has pruning wrappers, whose masks would not follow"
-    if rearrange == "none" or obstacle is None:
-        return "swaps" if rearrange == "auto" else rearrange
-    if rearrange != "auto":
-        raise ValueError(
-            f"rearrange={rearrange!r} is not possible: {obstacle}. Pass a functional "
-            "or built Sequential model without wrappers, or rearrange='none'."
-        )
-    _log.info("Filters stay in order: %s.", obstacle)
-    return "none"
-
-
-def _validate_width(layer: Layer, n: int) -> None:
-    width = getattr(layer, "filters", getattr(layer, "units", None))
-    if width is not None and n > width:
-        raise ValueError(
-            f"Layer {layer.name!r} has {width} output channels, fewer than N = {n}. "
-            f"Choose N <= {width}."
-        )
-
-
 def _wrap(
     to_prune,
     pruning_schedule: tfmot.PruningSchedule,
@@ -344,7 +258,7 @@ def _wrap(
             else layer
             for layer in to_prune
         ]
-    if _is_single_layer(to_prune):
+    if checks.is_single_layer(to_prune):
         return PruneLowMagnitude1xN(to_prune, pruning_schedule, **settings, **kwargs)
     leaves = policy.chosen_layers(to_prune, pruning_policy, granularity)
     if not leaves and policy.chosen_layers(to_prune, pruning_policy, "weight"):

@@ -12,7 +12,7 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wra
 
 from tfmot_onexn.graph import tracing
 from tfmot_onexn.networks import files
-from tfmot_onexn.pruning import prune, wrapper
+from tfmot_onexn.pruning import checks, prune, wrapper
 from tfmot_onexn.tflite import sparse_encoding
 
 
@@ -41,7 +41,7 @@ def convert_to_tflite(
     Raises:
       ValueError: if the model cannot be converted or the path not written.
     """
-    prune.require_keras_model(model)
+    checks.require_keras_model(model)
     if not model.inputs:
         raise ValueError(
             f"Model {model.name!r} has no input shape yet. Build it: "
