@@ -1,259 +1,213 @@
-"""What pruning has done to a model or a file, layer by layer."""
+"""Prints what pruning has done to a model or a file, layer by layer."""
 
 import dataclasses
 import os
-import pathlib
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-import numpy as np
+import rich.box
 import rich.console
 import rich.table
+import rich.text
 
-from tfmot_onexn.sparsity import bsr
-from tfmot_onexn.tflite import flatbuffer, kernels, validation
-
-
-@dataclasses.dataclass(frozen=True)
-class LayerSummary:
-    """One kernel.
-
-    Attributes:
-      name: of the layer, or of the tensor in a file.
-      kernel_shape: ``[kh, kw, in, out]`` or ``[in, out]``; ``[kh, kw, out, 1]`` if
-        depthwise.
-      n: output channels per block, None for a kernel that is not sparse.
-      sparsity: share of weights that are zero.
-      fill: share of weights other than 0 inside the blocks that are kept.
-      macs: multiply-accumulates per image, None if the input size is not known.
-      nonzero_macs: of them with a weight other than 0.
-      dense_bytes: of the kernel with its zeros.
-      encoded_bytes: of the kernel as BSR, or as the file stores it.
-      note: what kept the layer from more, or an empty text.
-    """
-
-    name: str
-    kernel_shape: tuple[int, ...]
-    n: int | None
-    sparsity: float
-    fill: float
-    macs: int | None
-    nonzero_macs: int | None
-    dense_bytes: int
-    encoded_bytes: int
-    note: str = ""
+from tfmot_onexn.tflite import constraints, inventory
+from tfmot_onexn.tflite.inventory import LayerSummary, Summary
 
 
-@dataclasses.dataclass(frozen=True)
-class Summary:
-    """All kernels of a model or a file.
-
-    Attributes:
-      name: of the model or the file.
-      layers: in graph order.
-      untraced: a line for each layer that could not be followed (see
-        `graph.tracing`), whose channels stay in place.
-    """
-
-    name: str
-    layers: tuple[LayerSummary, ...]
-    untraced: tuple[str, ...] = ()
-
-    def totals(self) -> dict[str, int]:
-        """Returns the sums over all layers; unknown MACs count as 0."""
-        names = ("macs", "nonzero_macs", "dense_bytes", "encoded_bytes")
-        return {
-            name: sum(getattr(layer, name) or 0 for layer in self.layers)
-            for name in names
-        }
-
-    def to_dict(self) -> dict[str, Any]:
-        """Returns the summary as plain values."""
-        return {
-            "name": self.name,
-            "layers": [dataclasses.asdict(layer) for layer in self.layers],
-            "totals": self.totals(),
-            "untraced": list(self.untraced),
-        }
-
-
-def summary(model_or_path: Any, console: rich.console.Console | None = None) -> Summary:
-    """Prints a table of a model's kernels: blocks, zeros, MACs and bytes.
+def summary(
+    model_or_path: Any,
+    dense: Any = None,
+    console: rich.console.Console | None = None,
+) -> Summary:
+    """Prints a table of a model's kernels: blocks, zeros, MACs, bytes and verdicts.
 
     Args:
       model_or_path: a `tf_keras` model, wrapped or not, or the path of a `.tflite`.
+      dense: the model or file that it was pruned from, to show how much of each
+        kernel's l1 norm is left. The order of filters does not matter to it. After
+        fine-tuning it may exceed 1.
       console: where to print; the standard output if None.
 
     Returns:
       What the table shows.
 
     Raises:
-      ValueError: if the file is damaged.
+      ValueError: if a file is damaged, or ``dense`` does not fit the model.
     """
-    if isinstance(model_or_path, (str, os.PathLike)):
-        found = of_file(model_or_path)
-    else:
-        found = of_model(model_or_path)
-    (console or rich.console.Console()).print(_table(found))
+    found = inventory.read(model_or_path)
+    if dense is not None:
+        found = with_dense(found, inventory.read(dense))
+    if console is None:
+        own_width = sys.stdout.isatty() or "COLUMNS" in os.environ
+        console = rich.console.Console(width=None if own_width else _FILE_WIDTH)
+    console.print(_table(found), _remarks(found))
     return found
 
 
-def of_file(path: str | os.PathLike) -> Summary:
-    """Summarizes a `.tflite` file.
+def with_dense(found: Summary, dense: Summary) -> Summary:
+    """Returns a summary with the l1 norms of the model that it was pruned from.
+
+    Kernels are matched by the names of their layers, those of two files by their order.
 
     Raises:
-      ValueError: if it is damaged.
+      ValueError: if the dense model has other kernels.
     """
-    model = validation.validated(flatbuffer.read_bytes(path), str(path))
-    layers = [
-        _layer(stored.name, stored.kernel, stored.n, stored.pixels, stored.stored_bytes)
-        for stored in kernels.read(model)
-    ]
-    return Summary(pathlib.Path(path).name, tuple(layers))
-
-
-def of_model(model: Any) -> Summary:
-    """Summarizes a `tf_keras` model; one without a graph is not traced.
-
-    Raises:
-      ValueError: if it is no functional or Sequential model.
-    """
-    from tfmot_onexn.graph import surgery, tracing
-    from tfmot_onexn.pruning import prunable, prune
-
-    stripped = prune.strip_pruning(model)
-    notes, untraced = _notes(model)
+    if found.kind != dense.kind:
+        raise ValueError(
+            f"{dense.name} and {found.name} cannot be compared: converting folds batch "
+            "normalization into kernels. Give two .tflite files or two Keras models."
+        )
+    if found.kind == "keras":
+        by_name = {layer.name: layer for layer in dense.layers}
+        others = [by_name.get(layer.name) for layer in found.layers]
+    else:
+        others = [*dense.layers, *[None] * len(found.layers)][: len(found.layers)]
     layers = []
-    for layer in surgery.leaf_layers(stripped):
-        name = prunable.kernel_name(layer)
-        if hasattr(layer, "depthwise_kernel"):
-            name = "depthwise_kernel"
-        if name is not None and layer.built:
-            kernel = getattr(layer, name).numpy()
-            layers.append(
-                _layer(
-                    layer.name,
-                    kernel,
-                    _sparse_block(kernel),
-                    _pixels(layer),
-                    note=notes.get(layer.name, ""),
-                )
+    for layer, other in zip(found.layers, others, strict=True):
+        if other is None or other.kernel_shape != layer.kernel_shape:
+            there = "is missing" if other is None else f"is {_shape(other)}"
+            raise ValueError(
+                f"{dense.name} is not what {found.name} was pruned from: the kernel of "
+                f"{layer.name} {there} there, expected {_shape(layer)}. Give the dense "
+                "model with the same layers, before any filter was removed."
             )
-    if not tracing.is_traceable(model):
-        untraced = (f"{model.name}: has no graph yet, build it on an input shape",)
-    return Summary(model.name, tuple(layers), untraced)
+        layers.append(dataclasses.replace(layer, dense_l1=other.l1))
+    return dataclasses.replace(found, layers=tuple(layers))
 
 
-def _layer(
-    name: str,
-    kernel: np.ndarray,
-    n: int | None,
-    pixels: int | None,
-    stored_bytes: int | None = None,
-    note: str = "",
-) -> LayerSummary:
-    nonzero = int(np.count_nonzero(kernel))
-    if stored_bytes is None:
-        stored_bytes = kernel.nbytes if n is None else bsr.encoded_bytes(kernel, n)
-    return LayerSummary(
-        name=name,
-        kernel_shape=kernel.shape,
-        n=n,
-        sparsity=1 - nonzero / kernel.size,
-        fill=1.0 if n is None else bsr.fill(kernel, n),
-        macs=None if pixels is None else pixels * kernel.size,
-        nonzero_macs=None if pixels is None else pixels * nonzero,
-        dense_bytes=kernel.nbytes,
-        encoded_bytes=stored_bytes,
-        note=note,
-    )
-
-
-def _sparse_block(kernel: np.ndarray) -> int | None:
-    """Returns the block size of a kernel that is smaller as BSR, else None."""
-    n = bsr.block_size(kernel)
-    return n if bsr.encoded_bytes(kernel, n) < kernel.nbytes else None
-
-
-def _pixels(layer: Any) -> int | None:
-    """Returns the output positions of a layer that is called once."""
-    try:
-        sizes = layer.output_shape[1:-1]
-    except (AttributeError, RuntimeError, TypeError):
-        return None
-    return None if None in sizes else int(np.prod(sizes))
-
-
-def _notes(model: Any) -> tuple[dict[str, str], tuple[str, ...]]:
-    """Returns what holds each layer back, and which layers are not traced."""
-    from tfmot_onexn.graph import surgery, tracing
-    from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
-
-    notes: dict[str, list[str]] = {}
-    for layer in surgery.leaf_layers(model):
-        if not isinstance(layer, PruneLowMagnitude1xN) or not layer.built:
-            continue
-        width = layer.pruning_vars[0][0].shape[-1]
-        if layer.pattern.granularity == "block" and layer.pattern.n > width:
-            notes.setdefault(layer.layer.name, []).append(
-                f"N = {layer.pattern.n} > {width} channels: one narrow block row"
-            )
-    if not tracing.is_traceable(model):
-        return {name: "; ".join(lines) for name, lines in notes.items()}, ()
-    graph = tracing.trace(model)
-    for group in graph.groups:
-        for layer in group.producers:
-            reasons = [f"pinned: {reason}" for reason in group.pinned]
-            reasons += [] if group.pinned else [f"kept: {r}" for r in group.kept]
-            notes.setdefault(layer.name, []).extend(reasons)
-    return {name: "; ".join(lines) for name, lines in notes.items()}, graph.untraced
-
-
-_HEADER = ("layer", "kernel", "n", "zeros", "fill", "MACs", "non-zero", "kB", "as BSR")
+# of the table where the output is no terminal
+_FILE_WIDTH = 120
 
 
 def _table(found: Summary) -> rich.table.Table:
-    noted = any(layer.note for layer in found.layers)
-    title = f"{found.name}: {len(found.layers)} kernels"
-    table = rich.table.Table(title=title, title_justify="left", show_footer=True)
-    totals = found.totals()
-    footer = [
-        *("total", "", "", "", ""),
-        *(_millions(totals["macs"]), _millions(totals["nonzero_macs"])),
-        *(_kilobytes(totals["dense_bytes"]), _kilobytes(totals["encoded_bytes"])),
+    total = found.totals()
+    table = rich.table.Table(
+        title=_text(
+            f"{found.name}: {total['kernels']} kernels, "
+            f"{total['pruned_kernels']} of them pruned"
+        ),
+        title_justify="left",
+        title_style="bold",
+        box=rich.box.SIMPLE_HEAD,
+        padding=0,
+        show_footer=True,
+        pad_edge=False,
+    )
+    differing = [
+        runtime
+        for runtime in constraints.RUNTIMES
+        if len({layer.verdicts[runtime].word for layer in found.layers}) > 1
     ]
-    for name, foot in zip(_HEADER, footer, strict=True):
-        table.add_column(
-            name, foot, justify="left" if name == "layer" else "right", overflow="fold"
-        )
-    if noted:
-        table.add_column("note", overflow="fold")
+    with_dense = any(layer.dense_l1 is not None for layer in found.layers)
+    columns = [
+        ("kernel", ""),
+        ("n", ""),
+        ("zeros", _percent(total["sparsity"])),
+        ("fill", ""),
+        *([("kept ℓ1", _percent(total["pruned_kept_l1"]))] if with_dense else []),
+        ("MMACs", _millions(total["macs"])),
+        ("non-zero", _millions(total["nonzero_macs"])),
+        ("kB", _kilobytes(total["dense_bytes"])),
+        ("stored", _kilobytes(total["encoded_bytes"])),
+        *((runtime, "") for runtime in differing),
+    ]
+    table.add_column("layer", "total", overflow="fold")
+    for name, footer in columns:
+        table.add_column(name, footer, justify="right", no_wrap=True)
     for layer in found.layers:
-        table.add_row(*_cells(layer), *([layer.note] if noted else []))
-    if found.untraced:
-        table.caption = "Not traced, so their channels stay in place:\n" + "\n".join(
-            found.untraced
+        table.add_row(
+            _text(layer.name),
+            _shape(layer),
+            "–" if layer.n is None else str(layer.n),
+            _percent(layer.sparsity),
+            _percent(None if layer.n is None else layer.fill),
+            *([_percent(layer.kept_l1)] if with_dense else []),
+            _millions(layer.macs),
+            _millions(layer.nonzero_macs),
+            _kilobytes(layer.dense_bytes),
+            _kilobytes(layer.encoded_bytes),
+            *(layer.verdicts[runtime].word for runtime in differing),
         )
-        table.caption_justify = "left"
     return table
 
 
-def _cells(layer: LayerSummary) -> Sequence[str]:
-    return (
-        layer.name,
-        "×".join(map(str, layer.kernel_shape)),
-        "–" if layer.n is None else str(layer.n),
-        f"{layer.sparsity:.0%}",
-        f"{layer.fill:.0%}",
-        _millions(layer.macs),
-        _millions(layer.nonzero_macs),
-        _kilobytes(layer.dense_bytes),
-        _kilobytes(layer.encoded_bytes),
-    )
+def _remarks(found: Summary) -> rich.table.Table:
+    """Returns what stands below the table, one line for each thing to tell."""
+    grid = rich.table.Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    before = None
+    for topic, line in _lines(found):
+        grid.add_row("" if topic == before else topic, _text(line))
+        before = topic
+    return grid
+
+
+def _lines(found: Summary) -> Iterator[tuple[str, str]]:
+    total, pruned = found.totals(), found.pruned
+    if pruned:
+        line = f"{_percent(total['pruned_sparsity'])} of the pruned kernels, "
+        line += f"{_percent(total['sparsity'])} of all"
+        if total["pruned_kept_l1"] is not None:
+            line += f"; {_percent(total['pruned_kept_l1'])} of the pruned kernels' ℓ1"
+            line += " norm is left"
+        yield "zeros", line
+    for runtime in constraints.RUNTIMES:
+        told = [
+            (layer.name, layer.verdicts[runtime])
+            for layer in found.layers
+            if layer.n is not None or layer.verdicts[runtime].word != constraints.DENSE
+        ]
+        for verdict, names in _grouped(told):
+            yield f"{runtime} {verdict.word}", f"{_listed(names)}: {verdict.reason}"
+    for topic, field in (("in place", "pinned"), ("not removable", "kept")):
+        of_layers = [(layer.name, getattr(layer, field)) for layer in found.layers]
+        for reasons, names in _grouped((n, r) for n, r in of_layers if r):
+            more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
+            text = "; ".join(reasons[:2]) + more
+            yield topic, f"{_listed(names)}: {text}"
+    of_layers = [(layer.name, note) for layer in found.layers for note in layer.notes]
+    for note, names in _grouped(of_layers):
+        yield "blocks", f"{_listed(names)}: {note}"
+    unknown = [layer.name for layer in found.layers if layer.macs is None]
+    if unknown:
+        yield "MACs", f"{_listed(unknown)}: not known without the size of the input"
+    for line in found.untraced:
+        yield "not traced", f"{line}: its channels stay in place"
+    if found.unlisted:
+        yield "not listed", _listed(found.unlisted, "layers with weights")
+
+
+def _grouped(items: Iterable[tuple[str, Any]]) -> list[tuple[Any, list[str]]]:
+    """Collects names by what is said of them."""
+    groups: dict[Any, list[str]] = {}
+    for name, said in items:
+        groups.setdefault(said, []).append(name)
+    return list(groups.items())
+
+
+def _listed(names: Sequence[str], kind: str = "kernels") -> str:
+    if len(names) <= 4:
+        return ", ".join(names)
+    return f"{len(names)} {kind} ({', '.join(names[:2])}, …)"
+
+
+def _text(line: str) -> rich.text.Text:
+    """Returns a line that may hold a file's names: no markup, nothing that steers."""
+    return rich.text.Text("".join(c if c.isprintable() else "�" for c in line))
+
+
+def _shape(layer: LayerSummary) -> str:
+    return "×".join(map(str, layer.kernel_shape))
+
+
+def _percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.0%}"
 
 
 def _millions(count: int | None) -> str:
-    return "–" if count is None else f"{count / 1e6:.2f} M"
+    return "–" if count is None else f"{count / 1e6:.2f}"
 
 
 def _kilobytes(size: int) -> str:

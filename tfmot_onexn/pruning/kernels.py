@@ -76,7 +76,17 @@ class ModelKernels:
     """
 
     def __init__(self, model: tf_keras.Model):
-        """Traces a model, which is only read."""
+        """Traces a model, which is only read.
+
+        Raises:
+          ValueError: if it is no `tf_keras` model.
+        """
+        if not isinstance(model, tf_keras.Model):
+            raise ValueError(
+                "Expected a tf_keras model or the path of a .tflite, found "
+                f"{model!r} ({type(model).__module__}). A Keras 3 model comes in "
+                "through tfmot_onexn.from_keras3(model)."
+            )
         self._uses = macs.uses(model)
         self._layers = list(_flatten(model))
         self._wrappers = [
