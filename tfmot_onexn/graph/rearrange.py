@@ -7,6 +7,8 @@ that a residual add ties to them. The network computes what it did before.
 """
 
 import concurrent.futures
+import contextlib
+import ctypes
 import os
 import sys
 from collections.abc import Callable
@@ -122,8 +124,15 @@ def rearranged_weights(
             disable=not (verbose and sys.stderr.isatty()),
         )
         orders = list(bar)
+    _return_freed_memory()
     indices = {group: order for (group, _), order in zip(jobs, orders, strict=True)}
     return reindex.reindexed_weights(indices)
+
+
+def _return_freed_memory() -> None:
+    """Gives back what the threads have freed; glibc would keep it for them."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
 
 
 def producing_kernels(
