@@ -80,6 +80,17 @@ def test_the_page_of_layers_has_what_is_pruned(generator):
     assert "| `PruneAll` | Prunes every layer" in supported.policy_table()
 
 
+def test_the_page_of_runtimes_has_every_rule(generator):
+    from tfmot_onexn.tflite import constraints
+
+    text = generator("runtime_rules").tables()
+    assert text.count("\n| ") == sum(
+        len(rules) + 2 for rules in constraints.RULES.values()
+    )
+    assert "| dense | Sparse inference starts above two thirds of zeros" in text
+    assert "{" not in text
+
+
 def test_the_command_line_page_has_every_argument(generator):
     from tfmot_onexn import cli
 

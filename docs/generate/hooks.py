@@ -19,6 +19,7 @@ import code_blocks
 import command_line
 import group_picture
 import kernel_pictures
+import runtime_rules
 import supported_layers
 from drawing import THEMES
 from mkdocs.exceptions import PluginError
@@ -30,6 +31,7 @@ _TEXTS = {
     "prunable": supported_layers.prunable_table,
     "single-weights": supported_layers.single_weights_table,
     "rules": supported_layers.rule_tables,
+    "runtimes": runtime_rules.tables,
     "without-rule": supported_layers.without_rule,
 }
 _PICTURES = {
