@@ -7,7 +7,7 @@ from tensorflow_model_optimization.sparsity import keras as tfmot
 
 from tfmot_onexn.pruning import prune
 from tfmot_onexn.pruning.callbacks import UpdatePruningStep
-from tfmot_onexn.pruning.wrapper import MaskingWrapper
+from tfmot_onexn.pruning.masking import MaskingWrapper
 
 
 def pruned_on(schedule):

@@ -14,7 +14,7 @@ tf.config.set_logical_device_configuration(cpu, [one, one])
 import tensorflow_model_optimization as tfmot
 import tfmot_onexn
 from graphs import batch, compiled, small_network
-from tfmot_onexn.pruning.wrapper import MaskingWrapper
+from tfmot_onexn.pruning.masking import MaskingWrapper
 
 def train(prune, callback):
     with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():

@@ -14,7 +14,7 @@ from tfmot_onexn.graph import shrink
 from tfmot_onexn.networks.random_weights import randomize
 from tfmot_onexn.pruning import policy, prune, schedule
 from tfmot_onexn.pruning.callbacks import UpdatePruningStep
-from tfmot_onexn.pruning.wrapper import MaskingWrapper
+from tfmot_onexn.pruning.masking import MaskingWrapper
 from tfmot_onexn.sparsity import masks
 
 

@@ -6,7 +6,7 @@ from graphs import batch, compiled, small_network
 from tensorflow_model_optimization.sparsity import keras as tfmot
 from tf_keras import layers
 
-from tfmot_onexn.pruning import policy, prune, schedule
+from tfmot_onexn.pruning import prune, schedule
 from tfmot_onexn.pruning.callbacks import UpdatePruningStep
 from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
 from tfmot_onexn.sparsity import masks
@@ -48,76 +48,6 @@ def test_set_weights_prunes_the_new_weights(rng):
     kernel = rng.normal(size=(1, 1, 6, 8)).astype(np.float32)
     wrapper.set_weights([kernel])
     np.testing.assert_array_equal(mask_of(wrapper), masks.block_mask(kernel, 4, 0.5))
-
-
-class Scaled(layers.Conv2D):
-    """A subclass with arithmetic of its own."""
-
-    def call(self, inputs):
-        return 2.0 * super().call(inputs)
-
-
-class TwoKernels(layers.Layer):
-    def build(self, input_shape):
-        self.first = self.add_weight("first", (input_shape[-1], 8))
-        self.rest = [self.add_weight("second", (8, 4))]
-
-    def get_prunable_weights(self):
-        return [self.first, self.rest[0]]
-
-    def call(self, inputs, training=None):
-        hidden = inputs @ self.first
-        return (hidden if training else 2 * hidden) @ self.rest[0]
-
-
-@pytest.mark.parametrize("layer", [Scaled(8, 1), TwoKernels()])
-def test_subclasses_and_prunable_layers_compute_with_masked_weights(layer, rng):
-    wrapper = built(PruneLowMagnitude1xN(layer))
-    x = rng.normal(size=(2, 4, 4, 6)).astype(np.float32)
-    for weight, mask, _ in wrapper.pruning_vars:
-        assert 0.4 < mask.numpy().mean() < 0.6
-        weight.assign(rng.normal(size=weight.shape))
-    masked = wrapper(x).numpy()
-    unmasked = layer(x).numpy()
-    wrapper.weight_mask_op()
-    np.testing.assert_allclose(masked, layer(x), rtol=1e-5)
-    assert np.abs(masked - unmasked).max() > 0.1
-
-
-def test_training_flag_reaches_the_layer(rng):
-    wrapper = built(PruneLowMagnitude1xN(TwoKernels()))
-    x = rng.normal(size=(2, 4, 4, 6)).astype(np.float32)
-    np.testing.assert_allclose(
-        wrapper(x, training=False), 2 * wrapper(x, training=True), rtol=1e-6
-    )
-
-
-def test_time_steps_that_keras_masks_stay_masked(rng):
-    model = tf_keras.Sequential(
-        [
-            layers.Masking(input_shape=(5, 6)),
-            layers.Dense(8, bias_initializer="ones"),
-            layers.LSTM(4, return_sequences=True),
-            layers.LSTM(4),
-        ]
-    )
-    pruned = prune.prune_weights(
-        model, schedule.OneShot(0.0), pruning_policy=policy.PruneAll()
-    )
-    assert [type(x.layer) for x in wrappers(pruned)] == [
-        *(layers.Dense, layers.LSTM, layers.LSTM)
-    ]
-    x = rng.normal(size=(2, 5, 6)).astype(np.float32)
-    x[:, 3:] = 0
-    np.testing.assert_allclose(pruned(x), model(x), rtol=1e-5)
-    # what is masked must matter: without the first layer all five steps count
-    unmasked = tf_keras.Sequential(model.layers[1:])
-    assert np.abs(model(x) - unmasked(x)).max() > 1e-3
-
-
-def test_an_input_shape_given_with_a_layer_counts():
-    wrapper = prune.prune_weights(layers.Embedding(10, 3), input_shape=(5,))
-    assert tf_keras.Sequential([wrapper]).output_shape == (None, 5, 3)
 
 
 def test_pruned_weights_get_no_gradient_and_stay_zero():

@@ -9,7 +9,8 @@ import tf_keras
 from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 
 from tfmot_onexn.pruning import filters
-from tfmot_onexn.pruning.wrapper import MaskingWrapper, PruneLowMagnitude1xN
+from tfmot_onexn.pruning.masking import MaskingWrapper
+from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
 
 
 class UpdatePruningStep(tf_keras.callbacks.Callback):

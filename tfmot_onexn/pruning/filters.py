@@ -14,7 +14,7 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wra
 
 from tfmot_onexn.graph import channel_groups as cg
 from tfmot_onexn.graph import tracing
-from tfmot_onexn.pruning.wrapper import MaskingWrapper
+from tfmot_onexn.pruning.masking import MaskingWrapper
 from tfmot_onexn.sparsity import masks
 
 _MASKED_ROLES = (cg.OUTPUT, cg.BIAS, cg.SCALE)

@@ -12,7 +12,8 @@ from tfmot_onexn.graph import rearrange as rearrange_lib
 from tfmot_onexn.graph import surgery, tracing
 from tfmot_onexn.pruning import checks, filters, policy, prunable
 from tfmot_onexn.pruning import schedule as schedule_lib
-from tfmot_onexn.pruning.wrapper import MaskingWrapper, PruneLowMagnitude1xN
+from tfmot_onexn.pruning.masking import MaskingWrapper
+from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
 from tfmot_onexn.sparsity import masks
 from tfmot_onexn.sparsity.masks import Pattern
 

@@ -12,7 +12,7 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wra
 
 from tfmot_onexn.graph import tracing
 from tfmot_onexn.networks import files
-from tfmot_onexn.pruning import checks, prune, wrapper
+from tfmot_onexn.pruning import checks, masking, prune
 from tfmot_onexn.tflite import sparse_encoding
 
 
@@ -52,7 +52,7 @@ def convert_to_tflite(
     bare_names = {leaf.name: tracing.unwrapped(leaf).name for leaf in model.layers}
     output_names = [bare_names.get(name, name) for name in model.output_names]
     # a stripped copy would be one more copy of all weights in memory
-    with wrapper.as_stripped(model):
+    with masking.as_stripped(model):
         function, variables = _serving_function(model, output_names)
     converter = tf.lite.TFLiteConverter.from_concrete_functions([function], variables)
     if float16:
@@ -69,7 +69,7 @@ def convert_to_tflite(
 
 def _wrapped_by_tfmot(model: tf_keras.Model) -> bool:
     return not all(
-        isinstance(layer, wrapper.MaskingWrapper)
+        isinstance(layer, masking.MaskingWrapper)
         for layer in pruning_wrapper.collect_prunable_layers(model)
     )
 
