@@ -62,3 +62,10 @@ def test_rows_tell_what_matters_to_the_variant():
 def test_an_unknown_variant_is_refused():
     with pytest.raises(ValueError, match=r"variant 'block'; choose from \['dense'"):
         Variant("block")
+
+
+@pytest.mark.parametrize("method", VARIANTS)
+def test_a_wrapped_model_is_refused(model, method):
+    wrapped = Variant("onexn", rearrange="none").prune(model)
+    with pytest.raises(ValueError, match="has pruning wrappers. Strip them first"):
+        Variant(method).prepare(wrapped)

@@ -6,7 +6,7 @@ from typing import Any
 import tf_keras
 from tensorflow_model_optimization.sparsity import keras as tfmot
 
-from tfmot_onexn.graph import shrink, surgery
+from tfmot_onexn.graph import shrink, surgery, tracing
 from tfmot_onexn.pruning import policy, prune
 from tfmot_onexn.pruning import schedule as schedule_lib
 from tfmot_onexn.sparsity import masks
@@ -61,7 +61,12 @@ class Variant:
         return policy.PrunePointwise(classifier=self.prune_classifier)
 
     def prepare(self, model: tf_keras.Model) -> tf_keras.Model:
-        """Returns the dense model that `prune` starts from, its filters rearranged."""
+        """Returns the dense model that `prune` starts from, its filters rearranged.
+
+        Raises:
+          ValueError: if the model has pruning wrappers.
+        """
+        tracing.require_bare(model)
         if self.method != "onexn" or self.rearrange == "none":
             return model
         return prune.rearranged(
