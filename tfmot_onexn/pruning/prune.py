@@ -29,7 +29,7 @@ def prune_low_magnitude_1xN(  # noqa: N802 (the method's name)
     uniform: bool = False,
     saliency: str = "l1",
     **kwargs: Any,
-):
+) -> Any:
     """Prunes a model's kernels in 1xN blocks while it trains (paper equations 4, 5).
 
     A block is ``n`` consecutive output channels at one input channel over the whole
@@ -131,7 +131,7 @@ def prune_weights(
     pruning_policy: tfmot.PruningPolicy = policy.PrunePointwise(),
     saliency: str = "l1",
     **kwargs: Any,
-):
+) -> Any:
     """Prunes single weights by magnitude: the paper's fine-grained baseline.
 
     The masks are those of tfmot's ``prune_low_magnitude``, but that of equal weights

@@ -17,6 +17,7 @@ from tf_keras.src.applications import convnext
         (layers.PReLU(shared_axes=[1, 2]), 2),
         (layers.PReLU(shared_axes=[1, 2, 3]), 2),
         (layers.PReLU(), 1),
+        (layers.Identity(), 2),
         (layers.Dropout(0.5), 2),
         (layers.SpatialDropout1D(0.5), 1),
         (layers.SpatialDropout2D(0.5), 2),

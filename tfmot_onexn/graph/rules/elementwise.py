@@ -70,6 +70,7 @@ def softmax(trace, layer, inputs, call):
     layers.GaussianDropout,
     layers.GaussianNoise,
     layers.ActivityRegularization,
+    layers.Identity,
     layers.Masking,
     convnext.StochasticDepth,
 )
