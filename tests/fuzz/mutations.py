@@ -259,7 +259,9 @@ def _change_graph(rng: random.Random, model: Any) -> None:
     elif change == 10:
         # the kernel's way round DENSIFY or DEQUANTIZE, or into it
         other = rng.choice(graph.operators)
-        operator.inputs[rng.randrange(len(operator.inputs))] = other.inputs[0]
+        inputs = operator.inputs.copy()
+        inputs[rng.randrange(len(inputs))] = other.inputs[0]
+        operator.inputs = inputs
     elif change == 11:
         signature = rng.choice(model.signatureDefs)
         signature.subgraphIndex = rng.choice((0, 1, 2, 2**31))

@@ -42,13 +42,15 @@ def encode(content: bytes, name: str = "the model") -> bytes:
       ValueError: if the file is damaged.
     """
     model = validation.validated(content, name)
-    encoded = [_encode_graph(model, graph) for graph in model.subgraphs]
+    with np.errstate(invalid="ignore"):  # a file may hold what is no number
+        encoded = [_encode_graph(model, graph) for graph in model.subgraphs]
     return flatbuffer.write(model) if any(encoded) else content
 
 
 def block_to_store(kernel: np.ndarray) -> int | None:
     """Returns the n at which a kernel ``[..., in, out]`` is stored, None if dense."""
-    if kernel.all() or not kernel.any():
+    nonzero = kernel != 0
+    if nonzero.all() or not nonzero.any():
         return None
     n = bsr.block_size(kernel)
     smaller = bsr.encoded_bytes(kernel, n) + _OVERHEAD_BYTES < kernel.nbytes

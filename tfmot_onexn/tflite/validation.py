@@ -3,14 +3,15 @@
 Runtimes trust much of what a file says, and crash on what does not hold. Checked here
 is what this package writes and reads: that every number that refers to an operator
 code, tensor, buffer or subgraph does so; that each operator reads what exists by then
-and writes what is free to be written; that stored values fill their tensors; that
-sparse tensors hold together and are read only by what understands them (see
-`sparse_validation`); that kernels have the rank of their layer, and a size in
-proportion to the file's. A file that passes is read here in time and memory
-proportional to its size.
+and writes what is free to be written; that stored values fill their tensors and are in
+proportion to the file's size; that convolutions and fully connected layers fit their
+tensors (see `layer_validation`); that sparse tensors hold together and are read by
+nothing but DENSIFY (see `sparse_validation`). A file that passes is read here in time
+and memory proportional to its size.
 
-Not checked is what each other operator demands of its own options and of the types and
-shapes of its tensors: that is left to the runtime, which knows its operators.
+Not checked is what any other operator demands of its options and of the types and
+shapes of its tensors, nor whether an activation is too large for a machine: that is
+left to the runtime.
 """
 
 import math
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from tfmot_onexn.tflite import flatbuffer, sparse_validation
+from tfmot_onexn.tflite import flatbuffer, layer_validation, sparse_validation
 from tfmot_onexn.tflite.flatbuffer import called, integers, listed
 
 _SCHEMA_VERSION = 3
@@ -57,12 +58,7 @@ _NEEDED_INPUTS = {
     schema.BuiltinOperator.DEQUANTIZE: 1,
     schema.BuiltinOperator.DENSIFY: 1,
 }
-_KERNEL_INPUT = 1
-_KERNEL_RANKS = {
-    schema.BuiltinOperator.CONV_2D: 4,
-    schema.BuiltinOperator.DEPTHWISE_CONV_2D: 4,
-    schema.BuiltinOperator.FULLY_CONNECTED: 2,
-}
+_SAME_SHAPE = (schema.BuiltinOperator.DEQUANTIZE, schema.BuiltinOperator.QUANTIZE)
 
 
 def validated(content: bytes, name: str = "the model") -> Any:
@@ -93,11 +89,13 @@ def _faults(model: Any, file_bytes: int) -> Iterator[str]:
         yield from _reference_faults(model, graph)
         for tensor in graph.tensors:
             yield from _tensor_faults(model, tensor)
-        yield from _kernel_faults(model, graph)
+        yield from _shape_faults(model, graph)
         yield from _order_faults(model, graph)
         yield from sparse_validation.reader_faults(model, graph)
     yield from _signature_faults(model)
     yield from _size_fault(model, file_bytes)
+    for graph in model.subgraphs:
+        yield from layer_validation.layer_faults(model, graph)
 
 
 def _model_faults(model: Any, file_bytes: int) -> Iterator[str]:
@@ -195,27 +193,17 @@ def _quantization_faults(tensor: Any) -> Iterator[str]:
         yield f"{called(tensor)} has the zero point {listed(zero.tolist())}"
 
 
-def _kernel_faults(model: Any, graph: Any) -> Iterator[str]:
-    """Yields kernels that are not of their layer's rank, and who changes a shape."""
+def _shape_faults(model: Any, graph: Any) -> Iterator[str]:
+    """Yields where a mere change of type changes a shape, which XNNPACK believes."""
     for operator in graph.operators:
         code = flatbuffer.operator_of(model, operator)
-        if code in _KERNEL_RANKS:
-            kernel = graph.tensors[integers(operator.inputs)[_KERNEL_INPUT]]
-            if len(kernel.shape) != _KERNEL_RANKS[code]:
-                yield (
-                    f"the kernel {called(kernel)} of {flatbuffer.operator_name(code)} "
-                    f"has the shape {integers(kernel.shape)}, expected "
-                    f"{_KERNEL_RANKS[code]} axes"
-                )
-        elif code == schema.BuiltinOperator.DEQUANTIZE:
-            given, made = (
-                graph.tensors[integers(indices)[0]]
-                for indices in (operator.inputs, operator.outputs)
-            )
-            # XNNPACK believes the shape that it finds
+        if code not in _SAME_SHAPE or not len(operator.inputs):
+            continue
+        given = graph.tensors[operator.inputs[0]]
+        for made in (graph.tensors[index] for index in operator.outputs):
             if integers(given.shape) != integers(made.shape):
                 yield (
-                    f"DEQUANTIZE makes {called(made)} of shape "
+                    f"{flatbuffer.operator_name(code)} makes {called(made)} of shape "
                     f"{integers(made.shape)}, expected {integers(given.shape)}"
                 )
 
