@@ -21,6 +21,7 @@ def build() -> dict[str, bytes]:
         "weights": _layer(layers.Conv2D(32, 1), (4, 4, 16), n=1),
         "not_sparse": _layer(layers.Conv2D(8, 3), (4, 4, 4), n=0),
         "depthwise": _depthwise(),
+        "network": _network(),
         "loop": _loop(),
         "int8": _int8(),
     }
@@ -42,6 +43,23 @@ def _depthwise() -> bytes:
             layers.GlobalAveragePooling2D(),
         ]
     )
+    _set_random(model, 4)
+    return convert.convert_to_tflite(model)
+
+
+def _network() -> bytes:
+    """The operators around the layers of a network."""
+    image = layers.Input((8, 8, 4))
+    x = layers.ZeroPadding2D(((0, 1), (0, 1)))(image)
+    x = y = layers.Conv2D(16, 3, 2, activation="relu6")(x)
+    y = layers.Conv2D(16, 1, activation="swish")(y)
+    gate = layers.Conv2D(16, 1, activation="hard_sigmoid")(
+        layers.GlobalAveragePooling2D(keepdims=True)(y)
+    )
+    x = layers.Add()([x, layers.Multiply()([y, gate])])
+    x = layers.Concatenate()([layers.MaxPool2D()(x), layers.AveragePooling2D()(x)])
+    x = layers.Dense(8, activation="softmax")(layers.Reshape((-1,))(x))
+    model = tf_keras.Model(image, x)
     _set_random(model, 4)
     return convert.convert_to_tflite(model)
 

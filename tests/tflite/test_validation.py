@@ -181,6 +181,14 @@ def name_no_signature(model):
     model.signatureDefs[0].signatureKey = None
 
 
+def damage_signature_name(model):
+    model.signatureDefs[0].inputs[0].name = b"\xff" * 99
+
+
+def damage_name(model):
+    graph_of(model).tensors[0].name = b"image\xff"
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -221,7 +229,9 @@ def name_no_signature(model):
         (drop_last_operator, "no operator writes the output tensor '.*'"),
         (damage_signature, "a signature names tensor 9999 of"),
         (damage_signature_graph, "a signature names subgraph 1"),
-        (name_no_signature, "a signature, or a tensor in it, has no name"),
+        (name_no_signature, "a signature, or a tensor in it, has the name None"),
+        (damage_signature_name, r"a signature, .* has the name b'(\\xff){19}\\x\."),
+        (damage_name, "tensor 'image�' has a name that is no text"),
     ],
 )
 def test_each_fault_is_named_before_a_runtime_sees_the_file(

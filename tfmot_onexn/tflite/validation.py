@@ -158,6 +158,8 @@ def _tensor_faults(model: Any, tensor: Any) -> Iterator[str]:
     if len(shape) > _MOST_AXES:
         yield f"{called(tensor)} has {len(shape)} axes, expected {_MOST_AXES} at most"
         return
+    if tensor.name is not None and not _is_text(tensor.name):
+        yield f"{called(tensor)} has a name that is no text"
     elements = math.prod(shape)
     # runtimes count elements in 32 bits
     if min(shape, default=0) < 0 or elements > np.iinfo(np.int32).max:
@@ -251,8 +253,17 @@ def _signature_faults(model: Any) -> Iterator[str]:
         for entry in entries:
             if not 0 <= entry.tensorIndex < count:
                 yield f"a signature names tensor {entry.tensorIndex} of {count}"
-        if None in (signature.signatureKey, *(entry.name for entry in entries)):
-            yield "a signature, or a tensor in it, has no name"
+        for name in (signature.signatureKey, *(entry.name for entry in entries)):
+            if not _is_text(name):
+                yield f"a signature, or a tensor in it, has the name {str(name)[:80]}"
+
+
+def _is_text(name: bytes | None) -> bool:
+    try:
+        (name or b"").decode()
+    except UnicodeDecodeError:
+        return False
+    return name is not None
 
 
 def _size_fault(model: Any, file_bytes: int) -> Iterator[str]:
