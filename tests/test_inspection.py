@@ -229,6 +229,9 @@ def test_many_reasons_are_shortened():
     found = inventory.Summary("net", "keras", (), {})
     assert inspection._listed(list("abcd")) == "a, b, c, d"
     assert inspection._listed(list("abcde")) == "5 kernels (a, b, …)"
+    long = ["a" * 40, "b" * 40]
+    assert inspection._listed(long) == f"2 kernels ({long[0]}, …)"
+    assert inspection._listed(["a" * 80]) == "a" * 80
     lines, _ = shown(tf_keras.Sequential([layers.Input((3,)), layers.ReLU()], "net"))
     assert lines[0] == "net: 0 kernels, 0 of them pruned"
     assert found.totals()["kernels"] == 0

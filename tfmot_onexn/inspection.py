@@ -78,6 +78,8 @@ def with_dense(found: Summary, dense: Summary) -> Summary:
 
 # of the table where the output is no terminal
 _FILE_WIDTH = 120
+# of names in a remark
+_SHORT = 60
 
 
 def _table(found: Summary) -> rich.table.Table:
@@ -164,9 +166,8 @@ def _lines(found: Summary) -> Iterator[tuple[str, str]]:
     for topic, field in (("in place", "pinned"), ("not removable", "kept")):
         of_layers = [(layer.name, getattr(layer, field)) for layer in found.layers]
         for reasons, names in _grouped((n, r) for n, r in of_layers if r):
-            more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
-            text = "; ".join(reasons[:2]) + more
-            yield topic, f"{_listed(names)}: {text}"
+            more = f"; and {len(reasons) - 1} more" if len(reasons) > 1 else ""
+            yield topic, f"{_listed(names)}: {reasons[0]}{more}"
     of_layers = [(layer.name, note) for layer in found.layers for note in layer.notes]
     for note, names in _grouped(of_layers):
         yield "blocks", f"{_listed(names)}: {note}"
@@ -188,9 +189,12 @@ def _grouped(items: Iterable[tuple[str, Any]]) -> list[tuple[Any, list[str]]]:
 
 
 def _listed(names: Sequence[str], kind: str = "kernels") -> str:
-    if len(names) <= 4:
+    if len(names) <= 4 and len(", ".join(names)) <= _SHORT:
         return ", ".join(names)
-    return f"{len(names)} {kind} ({', '.join(names[:2])}, …)"
+    shown = ", ".join(names[:2])
+    if len(names) == 1 or len(shown) > _SHORT:
+        shown = names[0]
+    return shown if len(names) == 1 else f"{len(names)} {kind} ({shown}, …)"
 
 
 def _text(line: str) -> rich.text.Text:

@@ -13,7 +13,7 @@ from tf_keras import layers
 from tfmot_onexn.networks.random_weights import randomize
 from tfmot_onexn.pruning import policy, prune
 from tfmot_onexn.sparsity import masks
-from tfmot_onexn.tflite import convert, inventory
+from tfmot_onexn.tflite import convert, flatbuffer, inventory
 
 EVERYTHING = policy.PruneAll()
 NAMES = ["stem", "expand", "depthwise", "project", "head", "classifier"]
@@ -218,6 +218,28 @@ def test_a_norm_that_is_no_number_is_none_in_json():
     plain = inventory.of_model(model).to_dict()
     assert plain["layers"][0]["l1"] is None
     json.dumps(plain, allow_nan=False)
+
+
+@pytest.mark.parametrize("float16", [False, True])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_weights_that_are_no_numbers_are_listed(pruned, tmp_path, float16, sparse):
+    """As a damaged file may hold them, those included that raise a signal."""
+    content = convert.convert_to_tflite(pruned, float16=float16, sparse=sparse)
+    model = flatbuffer.read(content)
+    bits, quiet, signal = (np.uint16, 0x7E00, 0x7D00)
+    if not float16:
+        bits, quiet, signal = (np.uint32, 0x7FC00000, 0x7FA00000)
+    for tensor in model.subgraphs[0].tensors:
+        stored = flatbuffer.constant(model, tensor)
+        if stored is not None and stored.size > 100:
+            values = stored.view(bits).copy()
+            values[:2] = quiet, signal
+            model.buffers[tensor.buffer].data = values.view(np.uint8)
+    path = tmp_path / "damaged.tflite"
+    path.write_bytes(flatbuffer.write(model))
+    found = inventory.read(path)
+    assert any(np.isnan(layer.l1) for layer in found.layers)
+    json.dumps(found.to_dict(), allow_nan=False)
 
 
 @pytest.mark.parametrize("wrong", [3, layers.Dense(2), object()])

@@ -202,7 +202,7 @@ def _layer(kernel: Any, n: int | None, stored_bytes: int, **remarks) -> LayerSum
         n=n,
         sparsity=1 - nonzero / weights.size,
         fill=1.0 if n is None else bsr.fill(weights, n),
-        l1=float(np.abs(weights).sum(dtype=np.float64)),
+        l1=_l1(weights),
         dense_l1=None,
         macs=kernel.macs,
         nonzero_macs=None
@@ -214,9 +214,14 @@ def _layer(kernel: Any, n: int | None, stored_bytes: int, **remarks) -> LayerSum
     )
 
 
+def _l1(weights: np.ndarray) -> float:
+    with np.errstate(invalid="ignore"):  # a file may hold what is no number
+        return float(np.abs(weights).sum(dtype=np.float64))
+
+
 def _block(kernel: np.ndarray) -> int | None:
     """Returns n of the zero blocks in a kernel that is stored dense, None without."""
-    if kernel.all():
+    if (kernel != 0).all():
         return None
     n = bsr.block_size(kernel)
     return n if bsr.encoded_bytes(kernel, n) < kernel.nbytes else None
