@@ -67,5 +67,5 @@ def test_an_unknown_variant_is_refused():
 @pytest.mark.parametrize("method", VARIANTS)
 def test_a_wrapped_model_is_refused(model, method):
     wrapped = Variant("onexn", rearrange="none").prune(model)
-    with pytest.raises(ValueError, match="has pruning wrappers. Strip them first"):
+    with pytest.raises(ValueError, match=r"has pruning wrappers\. Strip them first"):
         Variant(method).prepare(wrapped)
