@@ -110,3 +110,24 @@ def test_a_layer_called_on_two_images_counts_both():
     layer = layers.Conv2D(5, 1)
     model = tf_keras.Model([image, other], layers.Add()([layer(image), layer(other)]))
     assert positions(model) == [16, 16]
+
+
+def test_fewer_elements_than_a_kernel_is_wide_tell_nothing():
+    chain = [layers.Dense(5), layers.Activation("tanh"), layers.Dense(3)]
+    model = flatbuffer.read(convert.convert_to_tflite(model_of(*chain, shape=(4,))))
+    graph = model.subgraphs[0]
+    image = graph.tensors[graph.inputs[0]]
+    image.shape = image.shapeSignature = np.array([1, 2], np.int32)
+    assert Sizes(model, graph).positions(graph.operators[-1]) is None
+
+
+def test_rows_that_do_not_fill_a_kernel_tell_nothing():
+    """In a damaged file, whose sizes do not fit each other."""
+    chain = [layers.Dense(4), layers.Activation("gelu"), layers.Dense(5)]
+    content = convert.convert_to_tflite(model_of(*chain, shape=(8,)))
+    model = flatbuffer.read(content)
+    graph = model.subgraphs[0]
+    graph.tensors[int(graph.inputs[0])].shape = np.array([1, 2], np.int32)
+    graph.tensors[int(graph.inputs[0])].shapeSignature = None
+    last = graph.operators[-1]
+    assert Sizes(model, graph).positions(last) is None

@@ -71,7 +71,8 @@ class Sizes:
         elements = self._of(inputs[0])
         if code in _ALIKE:
             sizes = [self._of(tensor) for tensor in inputs]
-            return None if None in sizes else max(size for size in sizes if size)
+            known = [size for size in sizes if size is not None]
+            return max(known) if len(known) == len(sizes) else None
         if code == Op.FULLY_CONNECTED and elements is not None:
             kernel_oi = self._shape(inputs[_KERNEL]) if len(inputs) > _KERNEL else []
             if len(kernel_oi) != 2 or kernel_oi[0] is None or kernel_oi[1] is None:
