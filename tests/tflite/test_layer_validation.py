@@ -34,6 +34,7 @@ def set_shape(operator, place, slot, shape):
     def damage(model):
         index = getattr(layer(model, operator), place)[slot]
         tensor(model, index).shape = np.array(shape, np.int32)
+        tensor(model, index).shapeSignature = None
 
     return damage
 

@@ -115,6 +115,14 @@ def make_huge(model):
     graph_of(model).tensors[0].shape = ints(1, 2**16, 2**16, 3)
 
 
+def damage_signature_sizes(model):
+    graph_of(model).tensors[0].shapeSignature = ints(-1, 8, 7, 3)
+
+
+def lengthen_signature(model):
+    graph_of(model).tensors[0].shapeSignature = ints(-1, 8, 8, 3, 1)
+
+
 def damage_dense_shape(model):
     tensor = constant_tensor(model)
     tensor.shape = np.array([*tensor.shape, 5], np.int32)
@@ -213,6 +221,8 @@ def damage_name(model):
         (add_axes, "tensor '.*' has 100 axes, expected 32 at most"),
         (make_negative, r"tensor '.*' has the shape \[1, -8, 8, 3\]"),
         (make_huge, r"tensor '.*' has the shape \[1, 65536, 65536, 3\]"),
+        (damage_signature_sizes, r"of shape .* has the signature \[-1, 8, 7, 3\]"),
+        (lengthen_signature, r"of shape .* has the signature \[-1, 8, 8, 3, 1\]"),
         (damage_dense_shape, r"tensor '.*' of shape .* stores \d+ bytes, expected"),
         (
             damage_integer_shape,

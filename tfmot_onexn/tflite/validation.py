@@ -14,6 +14,7 @@ shapes of its tensors, nor whether an activation is too large for a machine: tha
 left to the runtime.
 """
 
+import itertools
 import math
 from collections.abc import Iterator
 from typing import Any
@@ -44,6 +45,7 @@ _QUANTIZED = {
     schema.TensorType.UINT8: np.iinfo(np.uint8),
 }
 _OPTIONAL = -1
+_OPEN = -1  # of a size that a file leaves open
 # who may leave an input out: recurrent cells, layers with a bias, and what we know
 # nothing about
 _WITH_OPTIONAL_INPUTS = (
@@ -164,6 +166,12 @@ def _tensor_faults(model: Any, tensor: Any) -> Iterator[str]:
     # runtimes count elements in 32 bits
     if min(shape, default=0) < 0 or elements > np.iinfo(np.int32).max:
         yield f"{called(tensor)} has the shape {shape}"
+    signature = integers(tensor.shapeSignature)
+    if signature and any(
+        fixed not in (size, _OPEN)
+        for size, fixed in itertools.zip_longest(shape, signature)
+    ):
+        yield f"{called(tensor)} of shape {shape} has the signature {listed(signature)}"
     if tensor.sparsity is not None:
         for fault in sparse_validation.tensor_faults(model, tensor):
             yield f"sparse {called(tensor)} {fault}"
