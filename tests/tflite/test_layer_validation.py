@@ -34,7 +34,7 @@ def set_shape(operator, place, slot, shape):
     def damage(model):
         index = getattr(layer(model, operator), place)[slot]
         tensor(model, index).shape = np.array(shape, np.int32)
-        tensor(model, index).shapeSignature = None
+        tensor(model, index).shapeSignature = np.array([-1, *shape[1:]], np.int32)
 
     return damage
 
