@@ -308,6 +308,12 @@ def test_tensors_that_share_values_count_each(model, monkeypatch):
         validation.validated(flatbuffer.write(model))
 
 
+def test_weights_are_no_more_than_a_dense_file_holds(model, monkeypatch):
+    monkeypatch.setattr(validation, "_MOST_WEIGHT_BYTES", 10)
+    with pytest.raises(ValueError, match=r"its weights take \d+ bytes, expected 10 at"):
+        validation.validated(flatbuffer.write(model))
+
+
 def test_a_good_file_passes(sparse_file, half_file):
     for path in (sparse_file, half_file):
         model = validation.validated(path.read_bytes())

@@ -29,8 +29,9 @@ _SCHEMA_VERSION = 3
 # NumPy's arrays end at 64 axes, the runtimes' operators much earlier
 _MOST_AXES = 32
 # few stored values may stand for large weights, but not without end
-_FREE_WEIGHT_BYTES = 1 << 26
+_FREE_WEIGHT_BYTES = 1 << 24
 _MOST_WEIGHT_BYTES_PER_FILE_BYTE = 1000
+_MOST_WEIGHT_BYTES = 1 << 31  # what a file without sparse tensors can hold
 # of the types that NumPy has
 _ITEM_BYTES = {
     getattr(schema.TensorType, name.upper()): np.dtype(name).itemsize
@@ -277,6 +278,7 @@ def _is_text(name: bytes | None) -> bool:
 def _size_fault(model: Any, file_bytes: int) -> Iterator[str]:
     """Yields if the weights, restored, are out of proportion to the file."""
     most = _FREE_WEIGHT_BYTES + _MOST_WEIGHT_BYTES_PER_FILE_BYTE * file_bytes
+    most = min(most, _MOST_WEIGHT_BYTES)
     total = sum(
         math.prod(integers(tensor.shape)) * flatbuffer.FLOATS[tensor.type].itemsize
         for graph in model.subgraphs
