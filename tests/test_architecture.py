@@ -72,7 +72,7 @@ def test_light_rooms_do_without_tensorflow():
         *("benchmark/artifacts.py", "benchmark/latency.py", "benchmark/machine.py"),
         *("benchmark/report.py", "benchmark/rows.py", "benchmark/worker.py"),
         *("networks/files.py", "cli/benchmark.py", "cli/__init__.py"),
-        "cli/summary.py",
+        *("cli/summary.py", "tflite/facts.py"),
     ]
     for name in light:
         tree = ast.parse((ROOT / name).read_text())

@@ -1,14 +1,13 @@
 import dataclasses
 
-import numpy as np
 import pytest
 import tf_keras
 from sparse_networks import body, pruned
 from tf_keras import layers
 
-from tfmot_onexn.sparsity import masks
-from tfmot_onexn.tflite import constraints, convert, flatbuffer, kernels
-from tfmot_onexn.tflite.constraints import Facts, Verdict
+from tfmot_onexn.tflite import constraints, convert, facts, flatbuffer, kernels
+from tfmot_onexn.tflite.constraints import Verdict
+from tfmot_onexn.tflite.facts import Facts
 from tfmot_onexn.tflite.sparse_inference import State
 
 # a 1x1 convolution that arm64 runs sparse
@@ -104,8 +103,8 @@ ONLY_POINTWISE = "XNNPACK has sparse kernels for 1×1 convolutions only."
     ],
 )
 def test_each_rule_on_arm64_says_why(changes, word, reason):
-    facts = dataclasses.replace(SPARSE, **changes)
-    assert constraints.verdict(facts, "arm64") == Verdict(word, reason)
+    changed = dataclasses.replace(SPARSE, **changes)
+    assert constraints.verdict(changed, "arm64") == Verdict(word, reason)
 
 
 @pytest.mark.parametrize(
@@ -118,14 +117,14 @@ def test_each_rule_on_arm64_says_why(changes, word, reason):
     ],
 )
 def test_what_runs_among_sparse_layers_runs_sparse(changes):
-    facts = dataclasses.replace(SPARSE, **changes)
-    assert constraints.verdict(facts, "arm64").word == "sparse"
+    changed = dataclasses.replace(SPARSE, **changes)
+    assert constraints.verdict(changed, "arm64").word == "sparse"
 
 
 @pytest.mark.parametrize("state", [*State, None])
 def test_x86_with_avx_runs_dense_whatever_the_graph(state):
-    facts = dataclasses.replace(SPARSE, state=state, leak="PAD x")
-    verdict = constraints.verdict(facts, "x86-64")
+    changed = dataclasses.replace(SPARSE, state=state, leak="PAD x")
+    verdict = constraints.verdict(changed, "x86-64")
     assert verdict.word == "dense"
     assert verdict.reason == (
         "On processors with AVX, XNNPACK expects its dense kernels to be faster and "
@@ -134,8 +133,8 @@ def test_x86_with_avx_runs_dense_whatever_the_graph(state):
 
 
 def test_a_kernel_without_zeros_says_so_on_x86():
-    facts = dataclasses.replace(SPARSE, has_blocks=False, state=State.APART)
-    assert constraints.verdict(facts, "x86-64") == Verdict("dense", NO_ZEROS)
+    changed = dataclasses.replace(SPARSE, has_blocks=False, state=State.APART)
+    assert constraints.verdict(changed, "x86-64") == Verdict("dense", NO_ZEROS)
 
 
 def test_every_rule_is_asked_and_has_one_sentence():
@@ -149,53 +148,12 @@ def test_every_rule_is_asked_and_has_one_sentence():
             assert rule.word in ("dense", "sparse", "broken", "unknown")
 
 
-def counted_as_xnnpack_does(kernel_io):
-    """In loops over blocks of whole width, 18/5 of 4 and 9/5 of 2."""
-    for width, fifths in ((4, 18), (2, 9)):
-        kept = nonzero = 0
-        for row in kernel_io:
-            for start in range(0, len(row) - width + 1, width):
-                count = np.count_nonzero(row[start : start + width])
-                kept += count > 0
-                nonzero += count
-        if kept and nonzero * 5 >= kept * fifths:
-            return width
-    return 1
-
-
-@pytest.mark.parametrize("n", [1, 2, 4, 8])
-@pytest.mark.parametrize("out_channels", [16, 18, 19])
-@pytest.mark.parametrize("lost", [0, 0.05, 0.2])
-def test_channels_at_a_time_follow_the_fill_of_blocks(rng, n, out_channels, lost):
-    kernel = rng.normal(size=(1, 1, 24, out_channels))
-    kernel *= masks.block_mask(kernel, n, 0.75) & (rng.random(kernel.shape) > lost)
-    expected = counted_as_xnnpack_does(kernel[0, 0])
-    assert constraints.channels_at_a_time(kernel) == expected
-    if lost == 0:
-        assert expected == min(n, 4)
-
-
-@pytest.mark.parametrize(("missing", "channels"), [(0, 4), (40, 4), (41, 1)])
-def test_a_tenth_of_a_block_may_be_missing(missing, channels):
-    kernel = np.ones((1, 1, 100, 4))
-    kernel.reshape(-1)[: 4 * missing : 4] = 0
-    assert constraints.channels_at_a_time(kernel) == channels
-
-
-def test_no_kept_block_is_one_channel():
-    assert constraints.channels_at_a_time(np.zeros((1, 1, 4, 8))) == 1
-    assert constraints.channels_at_a_time(np.ones((1, 1, 4, 1))) == 1
-
-
 def judged(model, **kwargs):
     content = convert.convert_to_tflite(model, **kwargs)
     file = flatbuffer.read(content)
     stored = kernels.read(file)
-    facts = [
-        constraints.facts_of(kernel, kernel.n, kernel.n is not None)
-        for kernel in stored
-    ]
-    verdicts = constraints.of_kernels(constraints.placed(file, stored, facts))
+    found = [facts.of_kernel(k, k.n, k.n is not None) for k in stored]
+    verdicts = constraints.of_kernels(facts.in_file(file, stored, found))
     by_name = {k.name: v for k, v in zip(stored, verdicts, strict=True)}
     return by_name, constraints.of_network(verdicts)
 

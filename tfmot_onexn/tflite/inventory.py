@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from tfmot_onexn.sparsity import bsr
-from tfmot_onexn.tflite import constraints, flatbuffer, kernels, validation
-from tfmot_onexn.tflite.constraints import Facts, Verdict
+from tfmot_onexn.tflite import constraints, facts, flatbuffer, kernels, validation
+from tfmot_onexn.tflite.constraints import Verdict
+from tfmot_onexn.tflite.facts import Facts
 from tfmot_onexn.tflite.sparse_encoding import block_to_store
 
 
@@ -160,11 +161,11 @@ def of_file(path: str | os.PathLike) -> Summary:
         _layer(kernel, n, kernel.stored_bytes)
         for kernel, n in zip(stored, blocks, strict=True)
     ]
-    facts = [
-        constraints.facts_of(kernel, n, kernel.n is not None)
+    found = [
+        facts.of_kernel(kernel, n, kernel.n is not None)
         for kernel, n in zip(stored, blocks, strict=True)
     ]
-    judged = _judged(layers, constraints.placed(model, stored, facts))
+    judged = _judged(layers, facts.in_file(model, stored, found))
     return Summary(pathlib.Path(path).name, "tflite", *judged)
 
 
@@ -177,7 +178,7 @@ def of_model(model: Any) -> Summary:
     from tfmot_onexn.pruning.kernels import ModelKernels
 
     reader = ModelKernels(model)
-    layers, facts = [], []
+    layers, found = [], []
     for kernel in reader.read():
         weights, block = kernel.kernel, None
         if kernel.operator in flatbuffer.KERNEL_LAYERS.values():
@@ -185,9 +186,9 @@ def of_model(model: Any) -> Summary:
         size = weights.nbytes if block is None else bsr.encoded_bytes(weights, block)
         n = block or _block(weights)
         layers.append(_layer(kernel, n, size, **kernel.remarks()))
-        facts.append(constraints.facts_of(kernel, n, block is not None))
+        found.append(facts.of_kernel(kernel, n, block is not None))
     return Summary(
-        model.name, "keras", *_judged(layers, facts), reader.untraced, reader.unlisted
+        model.name, "keras", *_judged(layers, found), reader.untraced, reader.unlisted
     )
 
 
@@ -228,10 +229,10 @@ def _block(kernel: np.ndarray) -> int | None:
 
 
 def _judged(
-    layers: Sequence[LayerSummary], facts: Sequence[Facts]
+    layers: Sequence[LayerSummary], found: Sequence[Facts]
 ) -> tuple[tuple[LayerSummary, ...], dict[str, Verdict]]:
     """Adds the verdicts of stock runtimes to kernels; returns the network's too."""
-    verdicts = constraints.of_kernels(facts)
+    verdicts = constraints.of_kernels(found)
     judged = tuple(
         dataclasses.replace(layer, verdicts=of_layer)
         for layer, of_layer in zip(layers, verdicts, strict=True)
