@@ -5,10 +5,11 @@ import pytest
 import tf_keras
 from graphs import images, relative_error, small_network
 from tensorflow_model_optimization.sparsity import keras as tfmot
+from tf_keras import layers
 
 from tfmot_onexn.graph import surgery
 from tfmot_onexn.networks.random_weights import randomize
-from tfmot_onexn.pruning import policy, prune
+from tfmot_onexn.pruning import policy, prune, schedule
 from tfmot_onexn.tflite import convert, flatbuffer, interpreter, kernels, validation
 
 EVERYTHING = policy.PruneAll()
@@ -164,3 +165,20 @@ def test_what_tfmot_wrapped_is_stripped():
     content = convert.convert_to_tflite(wrapped)
     (stored,) = kernels.read(flatbuffer.read(content))
     np.testing.assert_array_equal(stored.kernel, weight * mask)
+
+
+def test_a_file_that_a_runtime_takes_wrong_is_warned_of():
+    """LiteRT on arm64 starts sparse inference and forgets a pooling on the way."""
+    image = layers.Input((32, 32, 3))
+    x = layers.ZeroPadding2D(1)(image)
+    x = layers.Conv2D(8, 3, 2, activation="relu")(x)
+    x = layers.Conv2D(64, 1, activation="relu")(x)
+    x = layers.MaxPooling2D(name="largest")(x)
+    x = layers.Conv2D(64, 1, activation="relu")(x)
+    model = tf_keras.Model(image, layers.GlobalAveragePooling2D()(x), name="mine")
+    pruned = prune.prune_low_magnitude_1xN(
+        model, 4, schedule.OneShot(0.9), policy.PruneAll(), rearrange="none"
+    )
+    with pytest.warns(UserWarning, match=r"ARM cannot run .mine.\. .*largest"):
+        convert.convert_to_tflite(pruned)
+    convert.convert_to_tflite(pruned, sparse=False)

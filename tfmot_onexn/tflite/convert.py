@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,7 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wra
 from tfmot_onexn.graph import tracing
 from tfmot_onexn.networks import files
 from tfmot_onexn.pruning import checks, masking, prune
-from tfmot_onexn.tflite import sparse_encoding
+from tfmot_onexn.tflite import constraints, inventory, sparse_encoding
 
 
 def convert_to_tflite(
@@ -37,6 +38,10 @@ def convert_to_tflite(
 
     Returns:
       The file's content.
+
+    Warns:
+      UserWarning: if a stock runtime would compute wrong results from it, see
+        `constraints`.
 
     Raises:
       ValueError: if the model cannot be converted or the path not written.
@@ -62,9 +67,21 @@ def convert_to_tflite(
         content = converter.convert()
     if sparse:
         content = sparse_encoding.encode(content)
+        _warn_where_broken(model.name, content)
     if path is not None:
         files.write(path, content)
     return content
+
+
+def _warn_where_broken(name: str, content: bytes) -> None:
+    """Warns of runtimes that compute wrong results from a file."""
+    for runtime, verdict in inventory.of_content(content, name).verdicts.items():
+        if verdict.word == constraints.BROKEN:
+            warnings.warn(
+                f"{constraints.RUNTIMES[runtime]} cannot run {name!r}. "
+                f"{verdict.reason}",
+                stacklevel=3,
+            )
 
 
 def _wrapped_by_tfmot(model: tf_keras.Model) -> bool:

@@ -154,7 +154,16 @@ def of_file(path: str | os.PathLike) -> Summary:
     Raises:
       ValueError: if it is damaged.
     """
-    model = validation.validated(flatbuffer.read_bytes(path), str(path))
+    return of_content(flatbuffer.read_bytes(path), str(path))
+
+
+def of_content(content: bytes, name: str = "the model") -> Summary:
+    """Summarizes the content of a `.tflite` file; ``name`` is what errors call it.
+
+    Raises:
+      ValueError: if it is damaged.
+    """
+    model = validation.validated(content, name)
     stored = kernels.read(model)
     blocks = [kernel.n or _block(kernel.kernel) for kernel in stored]
     layers = [
@@ -166,7 +175,7 @@ def of_file(path: str | os.PathLike) -> Summary:
         for kernel, n in zip(stored, blocks, strict=True)
     ]
     judged = _judged(layers, facts.in_file(model, stored, found))
-    return Summary(pathlib.Path(path).name, "tflite", *judged)
+    return Summary(pathlib.Path(name).name, "tflite", *judged)
 
 
 def of_model(model: Any) -> Summary:
