@@ -64,7 +64,7 @@ def test_the_runtime_survives_what_is_accepted(files, tmp_path):
 
 
 def test_a_child_that_crashes_or_fails_is_told_and_replaced(files, tmp_path):
-    failing = workers.Series("fuzz.failing", files, 0, tmp_path, patience=5.0)
+    failing = workers.Series("fuzz.failing", files, 0, tmp_path, patience=8.0)
     report = workers.run(failing, range(40), jobs=2)
     assert report.count == 40
     outcomes = {}
@@ -74,7 +74,7 @@ def test_a_child_that_crashes_or_fails_is_told_and_replaced(files, tmp_path):
     assert set(report.failures) == {7, 20, 33}
     assert "LookupError: odd" in report.failures[7]
     assert "the process ended with -11" in report.failures[20]
-    assert "no answer for 5 s" in report.failures[33]
+    assert "no answer for 8 s" in report.failures[33]
     for index in report.failures:
         kept = tmp_path / "failures" / f"{index}.tflite"
         assert kept.read_bytes() == mutations.mutant(files, 0, index)[1]
