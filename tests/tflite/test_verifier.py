@@ -106,6 +106,15 @@ def leave_the_file(content, model):
     return overwritten(content, place(content, model, 8), "<I", len(content))
 
 
+def lead_to_itself(content, model):
+    return overwritten(content, place(content, model, 12), "<I", 0)
+
+
+def lead_to_no_tensor(content, model):
+    at = model.Subgraphs(0)._tab.Vector(model.Subgraphs(0)._tab.Offset(4))
+    return overwritten(content, at, "<I", 0)
+
+
 def lengthen_vector(content, model):
     at = model.Subgraphs(0)._tab.Vector(model.Subgraphs(0)._tab.Offset(4)) - 4
     return overwritten(content, at, "<I", 2**32 - 1)
@@ -150,6 +159,8 @@ def move_scalar(content, model):
     ("damage", "message"),
     [
         (leave_the_file, r"Model\.Subgraphs takes 4 bytes at \d+ of \d+"),
+        (lead_to_itself, r"Model\.Buffers at byte \d+ leads to itself"),
+        (lead_to_no_tensor, r"SubGraph\.Tensors at byte \d+ leads to itself"),
         (lengthen_vector, r"SubGraph\.Tensors takes 17179869180 bytes at \d+ of \d+"),
         (shift_table, r"Model\.Subgraphs at byte \d+ is not aligned to 4"),
         (misplace_vtable, r"Model at byte \d+ has no list of its fields"),

@@ -84,7 +84,13 @@ class _Walk:
     def follow(self, at: int, name: str) -> int:
         """Returns where the offset stored at a place leads."""
         self._take(at, _OFFSET_BYTES, name, _OFFSET_BYTES)
-        return at + _U32.unpack_from(self._bytes, at)[0]
+        return self._target(at, name)
+
+    def _target(self, at: int, name: str) -> int:
+        (distance,) = _U32.unpack_from(self._bytes, at)
+        if not distance:
+            raise ValueError(f"{name} at byte {at} leads to itself")
+        return at + distance
 
     def table(self, at: int, kind: type) -> None:
         """Checks a table and all that it leads to; the schema has no circles."""
@@ -141,8 +147,7 @@ class _Walk:
             raise ValueError(f"{field.name} at byte {at} does not end in a zero")
         if field.kind is Kind.TABLES:
             for item in range(start, start + count * _OFFSET_BYTES, _OFFSET_BYTES):
-                target = item + _U32.unpack_from(self._bytes, item)[0]
-                self.table(target, field.table)
+                self.table(self._target(item, field.name), field.table)
 
 
 @functools.cache
