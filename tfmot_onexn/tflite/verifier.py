@@ -88,9 +88,10 @@ class _Walk:
 
     def _target(self, at: int, name: str) -> int:
         (distance,) = _U32.unpack_from(self._bytes, at)
-        if not distance:
-            raise ValueError(f"{name} at byte {at} leads to itself")
-        return at + distance
+        target = at + distance
+        if not at < target < self._size:
+            raise ValueError(f"{name} at byte {at} leads to {target} of {self._size}")
+        return target
 
     def table(self, at: int, kind: type) -> None:
         """Checks a table and all that it leads to; the schema has no circles."""
