@@ -60,13 +60,6 @@ def drop_options(model):
     operator.builtinOptionsType, operator.builtinOptions = 0, None
 
 
-def give_others_options(model):
-    operator = layer(model, "CONV_2D")
-    other = layer(model, "FULLY_CONNECTED")
-    operator.builtinOptionsType = other.builtinOptionsType
-    operator.builtinOptions = other.builtinOptions
-
-
 CONV = "CONV_2D that makes tensor '.*' "
 DEPTHWISE = "DEPTHWISE_CONV_2D that makes tensor '.*' "
 CONNECTED = "FULLY_CONNECTED that makes tensor '.*' "
@@ -118,7 +111,6 @@ CONNECTED = "FULLY_CONNECTED that makes tensor '.*' "
         (swap_window, DEPTHWISE + r"reads 72 channels with .* \[72, 3, 3, 1\]"),
         (shorten_bias, CONV + r"has 24 channels, a bias of \[23\]"),
         (drop_options, CONV + "lacks its options"),
-        (give_others_options, CONV + "lacks its options"),
     ],
 )
 def test_each_fault_is_named_before_a_runtime_sees_the_file(

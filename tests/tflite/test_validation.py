@@ -103,6 +103,20 @@ def drop_output(model):
     operator_named(model, "FULLY_CONNECTED").outputs = None
 
 
+def give_others_options(model):
+    """What a file looks like whose operator code was changed."""
+    add = operator_named(model, "ADD")
+    other = operator_named(model, "FULLY_CONNECTED")
+    add.builtinOptionsType = other.builtinOptionsType
+    add.builtinOptions = other.builtinOptions
+
+
+def write_variable(model):
+    """Runtimes crash on it."""
+    output = operator_named(model, "DEPTHWISE_CONV_2D").outputs[0]
+    graph_of(model).tensors[output].isVariable = True
+
+
 def add_axes(model):
     constant_tensor(model).shape = np.ones(100, np.int32)
 
@@ -217,6 +231,8 @@ def damage_name(model):
             r"FULLY_CONNECTED reads the tensors \[\d+, -1, \d+\], exp",
         ),
         (drop_addend, r"ADD reads the tensors \[\d+, -1\], expected 2 of them"),
+        (give_others_options, "ADD has options of kind 8, expected 11"),
+        (write_variable, "DEPTHWISE_CONV_2D writes tensor '.*', which is given"),
         (drop_output, "FULLY_CONNECTED writes no tensor"),
         (add_axes, "tensor '.*' has 100 axes, expected 32 at most"),
         (make_negative, r"tensor '.*' has the shape \[1, -8, 8, 3\]"),
@@ -267,6 +283,13 @@ def test_float16_kernels_keep_their_shape(half_file):
         expected = rf"damaged: {operator} makes tensor .* \[2, 3\], expected"
         with pytest.raises(ValueError, match=expected):
             validation.validated(flatbuffer.write(model))
+
+
+def test_a_variable_may_get_its_first_values_from_float16(half_file):
+    model = flatbuffer.read_file(half_file)
+    restored = operator_named(model, "DEQUANTIZE").outputs[0]
+    graph_of(model).tensors[restored].isVariable = True
+    validation.validated(flatbuffer.write(model))
 
 
 def test_names_in_messages_stay_short(model):

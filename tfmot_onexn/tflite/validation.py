@@ -61,6 +61,13 @@ _NEEDED_INPUTS = {
     schema.BuiltinOperator.DEQUANTIZE: 1,
     schema.BuiltinOperator.DENSIFY: 1,
 }
+# name of an operator's options, spelled like the operator -> their kind
+_OWN_OPTIONS = {
+    name.upper(): number
+    for name, number in vars(schema.BuiltinOptions).items()
+    if isinstance(number, int)
+}
+_NO_OPTIONS = schema.BuiltinOptions.NONE
 _SAME_SHAPE = (schema.BuiltinOperator.DEQUANTIZE, schema.BuiltinOperator.QUANTIZE)
 
 
@@ -133,7 +140,7 @@ def _reference_faults(model: Any, graph: Any) -> Iterator[str]:
         for index in integers(operator.outputs):
             if not 0 <= index < count:
                 yield f"an operator writes tensor {index} of {count}"
-        yield from _arity_faults(model, operator)
+        yield from _operator_faults(model, operator)
     for index in (*integers(graph.inputs), *integers(graph.outputs)):
         if not 0 <= index < count:
             yield f"the graph names tensor {index} of {count}"
@@ -142,8 +149,8 @@ def _reference_faults(model: Any, graph: Any) -> Iterator[str]:
             yield f"{called(tensor)} names buffer {tensor.buffer}"
 
 
-def _arity_faults(model: Any, operator: Any) -> Iterator[str]:
-    """Yields inputs and outputs that an operator needs and lacks."""
+def _operator_faults(model: Any, operator: Any) -> Iterator[str]:
+    """Yields what an operator needs and lacks: inputs, an output, its own options."""
     code = flatbuffer.operator_of(model, operator)
     name, inputs = flatbuffer.operator_name(code), integers(operator.inputs)
     needed = _NEEDED_INPUTS.get(code, min(len(inputs), 1))
@@ -153,6 +160,10 @@ def _arity_faults(model: Any, operator: Any) -> Iterator[str]:
         yield f"{name} reads the tensors {listed(inputs)}, expected {needed} of them"
     if code in _NEEDED_INPUTS and not integers(operator.outputs):
         yield f"{name} writes no tensor"
+    own = _OWN_OPTIONS.get(f"{name.replace('_', '')}OPTIONS")
+    if own is not None and operator.builtinOptionsType not in (own, _NO_OPTIONS):
+        kind = operator.builtinOptionsType
+        yield f"{name} has options of kind {kind}, expected {own}"
 
 
 def _tensor_faults(model: Any, tensor: Any) -> Iterator[str]:
@@ -229,19 +240,21 @@ def _order_faults(model: Any, graph: Any) -> Iterator[str]:
         or tensor.externalBuffer
     }
     given = constants.union(integers(graph.inputs))
-    # empty tensors need no values, variables keep theirs from run to run
-    known = given.union(
-        index
-        for index, tensor in enumerate(graph.tensors)
-        if tensor.isVariable or 0 in integers(tensor.shape)
-    )
+    # variables keep their values from run to run, and change where they are read
+    variables = {i for i, tensor in enumerate(graph.tensors) if tensor.isVariable}
+    # empty tensors need no values
+    empty = {i for i, tensor in enumerate(graph.tensors) if 0 in integers(tensor.shape)}
+    known = given | variables | empty
     for operator in graph.operators:
-        name = flatbuffer.operator_name(flatbuffer.operator_of(model, operator))
+        code = flatbuffer.operator_of(model, operator)
+        name = flatbuffer.operator_name(code)
+        # only a float16 variable is written, with its first values
+        may_not_write = () if code == schema.BuiltinOperator.DEQUANTIZE else variables
         for index in integers(operator.inputs):
             if index != _OPTIONAL and index not in known:
                 yield f"{name} reads {called(graph.tensors[index])} before it is known"
         for index in integers(operator.outputs):
-            if index in given:
+            if index in given or index in may_not_write:
                 yield f"{name} writes {called(graph.tensors[index])}, which is given"
             given.add(index)
             known.add(index)
