@@ -10,6 +10,9 @@ from tfmot_onexn.tflite.constraints import Verdict
 from tfmot_onexn.tflite.facts import Facts
 from tfmot_onexn.tflite.sparse_inference import State
 
+# converting these networks warns of what is tested here
+pytestmark = pytest.mark.filterwarnings("ignore:.* cannot run:UserWarning")
+
 # a 1x1 convolution that arm64 runs sparse
 SPARSE = Facts(
     operator="CONV_2D",

@@ -7,6 +7,9 @@ from tfmot_onexn.sparsity import masks
 from tfmot_onexn.tflite import convert, facts, flatbuffer, kernels
 from tfmot_onexn.tflite.sparse_inference import State
 
+# converting these networks warns of what is tested here
+pytestmark = pytest.mark.filterwarnings("ignore:.* cannot run:UserWarning")
+
 
 def counted_as_xnnpack_does(kernel_io):
     """In loops over blocks of whole width, 18/5 of 4 and 9/5 of 2."""

@@ -14,6 +14,9 @@ from tf_keras import layers
 from tfmot_onexn.tflite import convert, flatbuffer, kernels, sparse_inference
 from tfmot_onexn.tflite.sparse_inference import State
 
+# converting these networks warns of what is tested here
+pytestmark = pytest.mark.filterwarnings("ignore:.* cannot run:UserWarning")
+
 
 def gate(x, keepdims=True):
     scale = layers.GlobalAveragePooling2D(keepdims=keepdims)(x)
