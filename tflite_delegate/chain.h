@@ -1,0 +1,79 @@
+// A chain of layers around 1×N kernels, computed as one.
+//
+//   [expand] → [depthwise] → [squeeze and excite] → project → [add]
+//
+// Only `project` must be there; an expansion comes with a depthwise convolution.
+
+#ifndef ONEXN_CHAIN_H_
+#define ONEXN_CHAIN_H_
+
+#include "kernels/types.h"
+
+namespace onexn {
+
+class ScratchPool;
+class ThreadPool;
+struct Kernels;
+
+// A convolution or, on 1×1 feature maps, a fully connected layer.
+struct Convolution {
+  Bsr kernel;
+  const float* bias = nullptr;  // [M], null: zeros
+  Window window;
+  Activation activation;
+};
+
+struct Depthwise {
+  const float* weights = nullptr;  // [kh, kw, C]
+  const float* bias = nullptr;     // [C], null: zeros
+  Window window;
+  Activation activation;
+};
+
+// y = x · scale · second(first(mean of x over the image))
+struct SqueezeExcite {
+  Convolution first;
+  Convolution second;
+  float scale = 1;
+};
+
+// All pointers of a specification outlive the chain.
+struct ChainSpec {
+  bool has_expand = false;
+  bool has_depthwise = false;
+  bool has_squeeze = false;
+  bool has_residual = false;
+  Convolution expand;
+  Depthwise depthwise;
+  SqueezeExcite squeeze;
+  Convolution project;
+};
+
+class Chain {
+ public:
+  // Packs the kernels. Returns null if there is no memory.
+  static Chain* Create(const ChainSpec& spec, const Kernels& kernels);
+  static void Destroy(Chain* chain);
+
+  // Plans the work for feature maps of these shapes. Returns whether there is memory.
+  bool Resize(const Shape& input, const Shape& output);
+
+  // `residual` has the output's shape; null without one. Threads may run one chain at
+  // the same time. Returns whether there was memory.
+  bool Run(const float* input, const float* residual, float* output, ThreadPool* pool,
+           ScratchPool* scratch) const;
+
+  // E.g. f32_inverted_residual_1x16__avx512.
+  const char* name() const;
+
+ private:
+  Chain() = default;
+  ~Chain() = default;
+
+  struct State;
+  State* state_ = nullptr;
+};
+
+}  // namespace onexn
+
+#endif  // ONEXN_CHAIN_H_
