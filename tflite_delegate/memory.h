@@ -136,6 +136,43 @@ class Owned {
   T* object_ = nullptr;
 };
 
+// Blocks of memory that are freed together.
+class Storage {
+ public:
+  Storage() = default;
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  ~Storage() {
+    while (blocks_ != nullptr) {
+      Block* next = blocks_->next;
+      free(blocks_);
+      blocks_ = next;
+    }
+  }
+
+  // Aligned memory for so many elements, not set to anything; null if there is none.
+  template <typename T>
+  T* Allocate(size_t count) {
+    static_assert(std::is_trivially_copyable<T>::value, "elements need no destructor");
+    if (count > (SIZE_MAX / 2 - kAlignment) / sizeof(T)) return nullptr;
+    void* memory = nullptr;
+    if (posix_memalign(&memory, kAlignment, kAlignment + count * sizeof(T)) != 0) {
+      return nullptr;
+    }
+    auto* block = static_cast<Block*>(memory);
+    block->next = blocks_;
+    blocks_ = block;
+    return reinterpret_cast<T*>(static_cast<char*>(memory) + kAlignment);
+  }
+
+ private:
+  struct Block {
+    Block* next;
+  };
+
+  Block* blocks_ = nullptr;
+};
+
 }  // namespace onexn
 
 #endif  // ONEXN_MEMORY_H_

@@ -13,7 +13,13 @@ extern "C" {
 
 enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };
 
-enum TfLiteType { kTfLiteFloat32 = 1, kTfLiteInt32 = 2, kTfLiteFloat16 = 10 };
+enum TfLiteType {
+  kTfLiteFloat32 = 1,
+  kTfLiteInt32 = 2,
+  kTfLiteUInt8 = 3,
+  kTfLiteInt8 = 9,
+  kTfLiteFloat16 = 10,
+};
 
 enum TfLiteAllocationType {
   kTfLiteMmapRo = 1,
