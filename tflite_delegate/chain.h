@@ -51,6 +51,11 @@ struct ChainSpec {
 
 class Chain {
  public:
+  Chain() = default;  // for Create
+  Chain(const Chain&) = delete;
+  Chain& operator=(const Chain&) = delete;
+  ~Chain();
+
   // Packs the kernels. Returns null if there is no memory.
   static Chain* Create(const ChainSpec& spec, const Kernels& kernels);
   static void Destroy(Chain* chain);
@@ -67,9 +72,6 @@ class Chain {
   const char* name() const;
 
  private:
-  Chain() = default;
-  ~Chain() = default;
-
   struct State;
   State* state_ = nullptr;
 };

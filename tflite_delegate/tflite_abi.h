@@ -13,6 +13,8 @@ extern "C" {
 
 enum TfLiteStatus { kTfLiteOk = 0, kTfLiteError = 1 };
 
+enum TfLiteDelegateFlags { kTfLiteDelegateFlagsAllowDynamicTensors = 1 };
+
 enum TfLiteType {
   kTfLiteFloat32 = 1,
   kTfLiteInt32 = 2,
@@ -36,6 +38,7 @@ enum TfLiteBuiltinOperator {
   kTfLiteBuiltinDequantize = 6,
   kTfLiteBuiltinFullyConnected = 9,
   kTfLiteBuiltinMul = 18,
+  kTfLiteBuiltinPad = 34,
   kTfLiteBuiltinMean = 40,
   kTfLiteBuiltinDelegate = 51,
   kTfLiteBuiltinHardSwish = 117,
@@ -131,6 +134,13 @@ struct TfLiteRegistration {
   uint64_t reserved[8];
 };
 
+struct TfLiteDelegateParams {
+  TfLiteDelegate* delegate;
+  TfLiteIntArray* nodes_to_replace;
+  TfLiteIntArray* input_tensors;
+  TfLiteIntArray* output_tensors;
+};
+
 struct TfLiteContext {
   size_t tensors_size;
   int (*GetExecutionPlan)(TfLiteContext*, TfLiteIntArray** plan);
@@ -146,13 +156,18 @@ struct TfLiteContext {
                                                const TfLiteIntArray* nodes,
                                                TfLiteDelegate*);
   int recommended_num_threads;
-};
-
-struct TfLiteDelegateParams {
-  TfLiteDelegate* delegate;
-  TfLiteIntArray* nodes_to_replace;
-  TfLiteIntArray* input_tensors;
-  TfLiteIntArray* output_tensors;
+  void* GetExternalContext;
+  void* SetExternalContext;
+  bool allow_fp32_relax_to_fp16;
+  void* profiler;
+  void* AllocatePersistentBuffer;
+  void* AllocateBufferForEval;
+  void* RequestScratchBufferInArena;
+  void* GetScratchBuffer;
+  void* ResizeTensorExplicit;
+  // What ReplaceNodeSubsetsWithDelegateKernels would make; valid until the next call.
+  int (*PreviewDelegatePartitioning)(TfLiteContext*, const TfLiteIntArray* nodes,
+                                     TfLiteDelegateParams** partitions, int* count);
 };
 
 struct TfLiteConvParams {

@@ -1,0 +1,108 @@
+// Depthwise convolutions of 16 channels. Included once per ISA, after its simd_*.h.
+//
+// Up to 7 outputs of a row stay in registers; each input that is loaded serves all of
+// them that it belongs to.
+
+#ifndef ONEXN_KERNELS_DEPTHWISE_H_
+#define ONEXN_KERNELS_DEPTHWISE_H_
+
+#include "kernels.h"
+#include "product.h"
+
+namespace onexn {
+namespace ONEXN_ISA {
+
+constexpr int kMaxOutputs = 7;
+
+template <int kWidth, int kStride, int kOutputs>
+inline void DepthwiseTile(const DepthwiseTask& task, const float* input, float* output) {
+  const Vector low = Broadcast(task.activation.low);
+  const Vector high = Broadcast(task.activation.high);
+  for (int v = 0; v < kChunk; v += kLanes) {
+    Vector sums[kOutputs];
+    const Vector bias = Load(task.bias + v);
+    for (int o = 0; o < kOutputs; ++o) sums[o] = bias;
+    const float* weights = task.weights + v;
+    const float* row = input + v;
+    for (int y = 0; y < task.height; ++y) {
+      Vector taps[kWidth];
+      for (int x = 0; x < kWidth; ++x) taps[x] = Load(weights + x * kChunk);
+      for (int column = 0; column < (kOutputs - 1) * kStride + kWidth; ++column) {
+        const Vector value = Load(row + column * kChunk);
+        for (int o = 0; o < kOutputs; ++o) {
+          const int x = column - o * kStride;
+          if (x >= 0 && x < kWidth) sums[o] = MultiplyAdd(value, taps[x], sums[o]);
+        }
+      }
+      weights += kWidth * kChunk;
+      row += task.row_pitch;
+    }
+    for (int o = 0; o < kOutputs; ++o) {
+      Store(output + o * kChunk + v, Activate(sums[o], task.activation, low, high));
+    }
+  }
+}
+
+template <int kWidth, int kStride, int kOutputs>
+inline void DepthwiseTileOf(const DepthwiseTask& task, const float* input,
+                            float* output, int outputs) {
+  if (outputs == kOutputs) {
+    DepthwiseTile<kWidth, kStride, kOutputs>(task, input, output);
+  } else if constexpr (kOutputs > 1) {
+    DepthwiseTileOf<kWidth, kStride, kOutputs - 1>(task, input, output, outputs);
+  }
+}
+
+template <int kWidth, int kStride>
+void DepthwiseRows(const DepthwiseTask& task) {
+  float* output = task.output;
+  for (int y = 0; y < task.rows; ++y) {
+    const float* input = task.input + int64_t{1} * y * task.stride_y * task.row_pitch;
+    int columns = task.columns;
+    for (int tiles = (columns + kMaxOutputs - 1) / kMaxOutputs; tiles > 0; --tiles) {
+      const int here = (columns + tiles - 1) / tiles;
+      DepthwiseTileOf<kWidth, kStride, kMaxOutputs>(task, input, output, here);
+      columns -= here;
+      input += here * kStride * kChunk;
+      output += here * kChunk;
+    }
+  }
+}
+
+// Windows and strides without a tile of their own.
+inline void DepthwiseAny(const DepthwiseTask& task) {
+  const Vector low = Broadcast(task.activation.low);
+  const Vector high = Broadcast(task.activation.high);
+  float* output = task.output;
+  for (int y = 0; y < task.rows; ++y) {
+    for (int x = 0; x < task.columns; ++x, output += kChunk) {
+      const float* input = task.input +
+                           int64_t{1} * y * task.stride_y * task.row_pitch +
+                           x * task.stride_x * kChunk;
+      for (int v = 0; v < kChunk; v += kLanes) {
+        Vector sum = Load(task.bias + v);
+        const float* weights = task.weights + v;
+        for (int i = 0; i < task.height; ++i) {
+          for (int j = 0; j < task.width; ++j, weights += kChunk) {
+            sum = MultiplyAdd(Load(input + i * task.row_pitch + j * kChunk + v),
+                              Load(weights), sum);
+          }
+        }
+        Store(output + v, Activate(sum, task.activation, low, high));
+      }
+    }
+  }
+}
+
+inline void ConvolveDepthwise(const DepthwiseTask& task) {
+  if (task.width == 3 && task.stride_x == 1) return DepthwiseRows<3, 1>(task);
+  if (task.width == 3 && task.stride_x == 2) return DepthwiseRows<3, 2>(task);
+  if (task.width == 5 && task.stride_x == 1) return DepthwiseRows<5, 1>(task);
+  if (task.width == 5 && task.stride_x == 2) return DepthwiseRows<5, 2>(task);
+  DepthwiseAny(task);
+}
+
+}  // namespace ONEXN_ISA
+}  // namespace onexn
+
+#endif  // ONEXN_KERNELS_DEPTHWISE_H_

@@ -1,0 +1,39 @@
+// One convolution or fully connected layer: strips of pixels through a panel.
+
+#ifndef ONEXN_PRODUCT_PLAN_H_
+#define ONEXN_PRODUCT_PLAN_H_
+
+#include "chain.h"
+#include "memory.h"
+#include "packing.h"
+
+namespace onexn {
+
+class ProductPlan {
+ public:
+  bool Pack(const Convolution& convolution, const Kernels& kernels);
+  bool Resize(const Shape& input, const Shape& output);
+  bool Run(const float* input, const float* residual, float* output, ThreadPool* pool,
+           ScratchPool* scratch) const;
+
+ private:
+  struct Job;
+
+  void RunVector(const float* input, const float* residual, float* output) const;
+  void RunStrip(const Job& job, int strip) const;
+
+  const Kernels* kernels_ = nullptr;
+  Window window_;
+  Packing packing_;
+  Shape input_;
+  Shape output_;
+  int group_ = 1;
+  int capacity_ = 0;  // pixels of a panel
+  int64_t pitch_ = 0;
+  // where the windows of each pixel are in the input, [window, pixels]
+  Array<int32_t> offsets_;
+};
+
+}  // namespace onexn
+
+#endif  // ONEXN_PRODUCT_PLAN_H_

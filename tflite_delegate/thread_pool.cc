@@ -1,0 +1,119 @@
+#include "thread_pool.h"
+
+#include <sched.h>
+
+#include "memory.h"
+
+namespace onexn {
+namespace {
+
+// state: 24 bits of a job's number, 20 of its items, 20 of the next item
+constexpr int kItemBits = 20;
+constexpr uint64_t kItemMask = (uint64_t{1} << kItemBits) - 1;
+constexpr int kMostItems = static_cast<int>(kItemMask);
+
+uint64_t JobOf(uint64_t state) { return state >> (2 * kItemBits); }
+int ItemsOf(uint64_t state) { return (state >> kItemBits) & kItemMask; }
+int NextOf(uint64_t state) { return state & kItemMask; }
+
+// some 20 to 50 microseconds: longer than the way from one chain to the next
+constexpr int kSpins = 1000;
+
+void Pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__) || defined(__arm__)
+  __asm__ __volatile__("yield");
+#endif
+}
+
+}  // namespace
+
+ThreadPool* ThreadPool::Create(int threads) {
+  ThreadPool* pool = New<ThreadPool>();
+  if (pool == nullptr) return nullptr;
+  for (int i = 1; i < threads && i < 64; ++i) {
+    if (pthread_create(&pool->workers_[pool->started_], nullptr, Work, pool) != 0) break;
+    ++pool->started_;
+  }
+  pool->threads_ = pool->started_ + 1;
+  return pool;
+}
+
+void ThreadPool::Destroy(ThreadPool* pool) {
+  if (pool == nullptr) return;
+  pthread_mutex_lock(&pool->sleep_mutex_);
+  pool->stop_.store(true);
+  pthread_cond_broadcast(&pool->awake_);
+  pthread_mutex_unlock(&pool->sleep_mutex_);
+  for (int i = 0; i < pool->started_; ++i) pthread_join(pool->workers_[i], nullptr);
+  pthread_cond_destroy(&pool->awake_);
+  pthread_mutex_destroy(&pool->sleep_mutex_);
+  pthread_mutex_destroy(&pool->job_mutex_);
+  Delete(pool);
+}
+
+void ThreadPool::Run(int items, Function function, void* context) {
+  if (items > kMostItems || pthread_mutex_trylock(&job_mutex_) != 0) {
+    for (int i = 0; i < items; ++i) function(context, i);
+    return;
+  }
+  function_.store(function, std::memory_order_relaxed);
+  context_.store(context, std::memory_order_relaxed);
+  done_.store(0, std::memory_order_relaxed);
+  const uint64_t job = JobOf(state_.load(std::memory_order_relaxed)) + 1;
+  state_.store(job << (2 * kItemBits) | static_cast<uint64_t>(items) << kItemBits);
+  if (sleeping_.load() > 0) {
+    pthread_mutex_lock(&sleep_mutex_);
+    pthread_cond_broadcast(&awake_);
+    pthread_mutex_unlock(&sleep_mutex_);
+  }
+  DoItems();
+  // what others hold is nearly done: an item is short
+  for (int spins = 0; done_.load(std::memory_order_acquire) < items; ++spins) {
+    if (spins < kSpins) {
+      Pause();
+    } else {
+      sched_yield();
+    }
+  }
+  pthread_mutex_unlock(&job_mutex_);
+}
+
+void ThreadPool::DoItems() {
+  uint64_t state = state_.load();
+  while (NextOf(state) < ItemsOf(state)) {
+    // valid if the exchange succeeds: then the job was not over when they were read
+    const Function function = function_.load(std::memory_order_relaxed);
+    void* context = context_.load(std::memory_order_relaxed);
+    if (!state_.compare_exchange_weak(state, state + 1)) continue;
+    function(context, NextOf(state));
+    done_.fetch_add(1, std::memory_order_release);
+    state = state_.load();
+  }
+}
+
+void ThreadPool::Sleep(uint64_t seen) {
+  pthread_mutex_lock(&sleep_mutex_);
+  sleeping_.fetch_add(1);
+  while (JobOf(state_.load()) == seen && !stop_.load()) {
+    pthread_cond_wait(&awake_, &sleep_mutex_);
+  }
+  sleeping_.fetch_sub(1);
+  pthread_mutex_unlock(&sleep_mutex_);
+}
+
+void* ThreadPool::Work(void* argument) {
+  auto* pool = static_cast<ThreadPool*>(argument);
+  uint64_t seen = 0;
+  while (!pool->stop_.load()) {
+    int spins = 0;
+    while (JobOf(pool->state_.load()) == seen && ++spins < kSpins) Pause();
+    if (spins >= kSpins) pool->Sleep(seen);
+    seen = JobOf(pool->state_.load());
+    pool->DoItems();
+  }
+  return nullptr;
+}
+
+}  // namespace onexn
