@@ -13,7 +13,10 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constra
 
 setup: .venv/ready
 
-.venv/ready: constraints.txt pyproject.toml setup.py
+# what the delegate is built from
+DELEGATE := $(wildcard $(addprefix tflite_delegate/,CMakeLists.txt *.map *.cc *.h */*.cc */*.h))
+
+.venv/ready: constraints.txt pyproject.toml setup.py build_backend.py $(DELEGATE)
 	$(PYTHON) -m venv .venv
 	$(PIP_INSTALL) -e .
 	touch $@
@@ -57,3 +60,4 @@ bench: .venv/ready
 
 clean:
 	rm -rf .venv .venv-tflite-runtime build site *.egg-info
+	rm -f tfmot_onexn/tflite/libonexn_delegate.so

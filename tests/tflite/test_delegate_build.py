@@ -1,0 +1,130 @@
+import struct
+
+import pytest
+
+from tfmot_onexn import targets
+from tfmot_onexn.tflite import delegate_build
+
+# what a machine is called in the header of its programs
+_MACHINES = {"x86_64": 62, "aarch64": 183, "armv7l": 40}
+
+_OWN_TOOLCHAIN = """
+file(WRITE "${CMAKE_BINARY_DIR}/given.txt"
+  "${ANDROID_ABI} ${ANDROID_PLATFORM} ${ANDROID_STL}")
+"""
+
+
+def machine_of(path):
+    return struct.unpack_from("<H", path.read_bytes(), 18)[0]
+
+
+def test_the_sources_are_those_beside_the_package_or_in_it(tmp_path, monkeypatch):
+    beside = delegate_build.sources()
+    assert beside.name == "tflite_delegate"
+    package = tmp_path / "tfmot_onexn" / "tflite"
+    (package / "delegate_sources").mkdir(parents=True)
+    monkeypatch.setattr(delegate_build, "__file__", str(package / "a.py"))
+    with pytest.raises(ValueError, match="sources of the delegate are missing in"):
+        delegate_build.sources()
+    (package / "delegate_sources" / "CMakeLists.txt").touch()
+    assert delegate_build.sources() == package / "delegate_sources"
+
+
+def test_sources_are_all_that_is_built(tmp_path):
+    names = {
+        path.suffix
+        for pattern in delegate_build.SOURCES
+        for path in delegate_build.sources().glob(pattern)
+    }
+    assert {".txt", ".map", ".cc", ".h"} == names
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name", ["host", "x86-64-v3", "aarch64-linux-gnu", "armv7-linux-gnueabihf"]
+)
+def test_a_library_is_built_for_its_target(name, tmp_path):
+    target = targets.resolve(name)
+    library = delegate_build.build(target, tmp_path / "build")
+    assert library == tmp_path / "build" / "libonexn_delegate.so"
+    assert machine_of(library) == _MACHINES[target.processor]
+
+
+@pytest.mark.slow
+def test_zig_builds_where_there_is_no_compiler(tmp_path, monkeypatch):
+    monkeypatch.setattr(delegate_build, "has_compiler", lambda: False)
+    host = targets.resolve("host")
+    library = delegate_build.build(host, tmp_path)
+    assert machine_of(library) == _MACHINES[host.processor]
+    assert f"{host.triple}.2.17" in (tmp_path / "zig-c++").read_text()
+
+
+def test_compilers_are_found_as_cmake_does(tmp_path, monkeypatch):
+    for variable in ("CC", "CXX"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not delegate_build.has_compiler()
+    for name in ("clang", "clang++"):
+        (tmp_path / name).touch(mode=0o755)
+    assert delegate_build.has_compiler()
+    (tmp_path / "clang++").unlink()
+    assert not delegate_build.has_compiler()
+    monkeypatch.setenv("CXX", "/opt/bin/c++")
+    assert delegate_build.has_compiler()
+
+
+def test_missing_tools_are_named_with_the_extra(tmp_path, monkeypatch):
+    cross = targets.resolve("aarch64-linux-gnu")
+    monkeypatch.setattr(delegate_build.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(
+        ValueError, match=r"aarch64-linux-gnu needs ziglang.*onexn\[build\]"
+    ):
+        delegate_build.build(cross, tmp_path)
+    monkeypatch.setattr(delegate_build.shutil, "which", lambda *_, **__: None)
+    with pytest.raises(ValueError, match=r"needs cmake: pip install tfmot-onexn\[bu"):
+        delegate_build.build(cross, tmp_path)
+
+
+def test_a_failed_build_tells_the_first_error(tmp_path, monkeypatch):
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    (sources / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.18)\nproject(x LANGUAGES NONE)\n"
+        'message(FATAL_ERROR "no such thing")\n'
+    )
+    monkeypatch.setattr(delegate_build, "sources", lambda: sources)
+    with pytest.raises(
+        delegate_build.BuildError, match="for this machine failed: CMake Error"
+    ) as raised:
+        delegate_build.build(targets.resolve("host"), tmp_path / "build")
+    assert "no such thing" in raised.value.log
+    assert "\n" not in str(raised.value)
+
+
+def test_android_needs_its_kit(tmp_path, monkeypatch):
+    android = targets.resolve("aarch64-linux-android")
+    for variable in ("ANDROID_NDK_HOME", "ANDROID_NDK_ROOT"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(ValueError, match=r"needs the Android NDK .* ANDROID_NDK_HOME"):
+        delegate_build.build(android, tmp_path / "build")
+    monkeypatch.setenv("ANDROID_NDK_ROOT", str(tmp_path))
+    with pytest.raises(ValueError, match=r"ANDROID_NDK_ROOT is .* not the folder of"):
+        delegate_build.build(android, tmp_path / "build")
+
+
+def test_the_kits_toolchain_is_told_what_to_build(tmp_path, monkeypatch):
+    """A kit that only notes what it is given; its compiler is this machine's."""
+    toolchain = tmp_path / "kit" / "build" / "cmake" / "android.toolchain.cmake"
+    toolchain.parent.mkdir(parents=True)
+    toolchain.write_text(_OWN_TOOLCHAIN)
+    monkeypatch.setenv("ANDROID_NDK_HOME", str(tmp_path / "kit"))
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    (sources / "CMakeLists.txt").write_text(
+        "cmake_minimum_required(VERSION 3.18)\nproject(x LANGUAGES C)\n"
+        "add_custom_target(onexn_delegate)\n"
+    )
+    monkeypatch.setattr(delegate_build, "sources", lambda: sources)
+    delegate_build.build(targets.resolve("aarch64-linux-android"), tmp_path / "build")
+    given = (tmp_path / "build" / "given.txt").read_text()
+    assert given == "arm64-v8a android-24 none"

@@ -1,0 +1,183 @@
+"""Builds the delegate with CMake, for this machine or another.
+
+The installation of the package calls it too (``setup.py``), when nothing but Python and
+CMake is there.
+"""
+
+import importlib.util
+import os
+import pathlib
+import shlex
+import shutil
+import subprocess
+import sysconfig
+
+from tfmot_onexn import targets
+from tfmot_onexn.targets import Target
+
+LIBRARY = "libonexn_delegate.so"
+# below the folder of the sources, what the library is built from
+SOURCES = ("CMakeLists.txt", "*.map", "**/*.cc", "**/*.h")
+# the oldest C library that a file built with zig runs with
+GLIBC = "2.17"
+_EXTRA = "pip install tfmot-onexn[build]"
+# CMake's names for what the Android kit calls a target, and the oldest Android
+_ANDROID = ("arm64-v8a", "android-24")
+_COMPILERS = (("CC", ("cc", "gcc", "clang")), ("CXX", ("c++", "g++", "clang++")))
+
+
+class BuildError(ValueError):
+    """A build that failed.
+
+    Attributes:
+      log: what CMake and the compiler printed.
+    """
+
+    def __init__(self, message: str, log: str):
+        super().__init__(message)
+        self.log = log
+
+
+def sources() -> pathlib.Path:
+    """Returns the folder of the C++ sources: of the package, or beside it.
+
+    Raises:
+      ValueError: if there is none.
+    """
+    here = pathlib.Path(__file__).resolve().parent
+    for folder in (here / "delegate_sources", here.parents[1] / "tflite_delegate"):
+        if (folder / "CMakeLists.txt").exists():
+            return folder
+    raise ValueError(
+        f"The sources of the delegate are missing in {here / 'delegate_sources'}: "
+        "reinstall tfmot-onexn."
+    )
+
+
+def has_compiler() -> bool:
+    """Whether CMake finds compilers of its own for C and C++."""
+    return all(
+        os.environ.get(variable) or any(map(shutil.which, names))
+        for variable, names in _COMPILERS
+    )
+
+
+def build(target: Target, directory: pathlib.Path) -> pathlib.Path:
+    """Builds the delegate.
+
+    Args:
+      target: what for. This machine's own compiler is used for "host" where there is
+        one; zig, from PyPI, for all else but Android.
+      directory: for what the build leaves; made if missing.
+
+    Returns:
+      The path of the library in ``directory``.
+
+    Raises:
+      BuildError: if CMake or the compiler fails.
+      ValueError: if a tool is missing.
+    """
+    directory = pathlib.Path(directory).resolve()
+    directory.mkdir(parents=True, exist_ok=True)
+    cmake = _tool("cmake")
+    configure = [
+        *(cmake, "-S", str(sources()), "-B", str(directory), "-G", "Ninja"),
+        f"-DCMAKE_MAKE_PROGRAM={_tool('ninja')}",
+        "-DCMAKE_BUILD_TYPE=Release",
+    ]
+    if target.android:
+        configure += _android()
+    elif target.name != targets.HOST or not has_compiler():
+        configure.append(f"-DCMAKE_TOOLCHAIN_FILE={_zig(target, directory)}")
+    _run(configure, target)
+    _run([cmake, "--build", str(directory), "--target", "onexn_delegate"], target)
+    return directory / LIBRARY
+
+
+def _tool(name: str) -> str:
+    """Returns the path of a program, that of this environment rather than another."""
+    places = [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
+    found = shutil.which(name, path=os.pathsep.join(places))
+    if found is None:
+        raise ValueError(f"Building the delegate needs {name}: {_EXTRA}.")
+    return found
+
+
+def _android() -> list[str]:
+    """Returns what CMake needs to build with the Android NDK."""
+    for variable in ("ANDROID_NDK_HOME", "ANDROID_NDK_ROOT"):
+        kit = os.environ.get(variable)
+        if kit:
+            break
+    else:
+        raise ValueError(
+            "Building for Android needs the Android NDK, r23 or later: install it with "
+            "Android Studio or sdkmanager and set ANDROID_NDK_HOME to its folder."
+        )
+    toolchain = pathlib.Path(kit, "build", "cmake", "android.toolchain.cmake")
+    if not toolchain.exists():
+        raise ValueError(
+            f"{variable} is {kit}, which is not the folder of an Android NDK: "
+            f"{toolchain} is missing."
+        )
+    abi, platform = _ANDROID
+    return [
+        f"-DCMAKE_TOOLCHAIN_FILE={toolchain}",
+        f"-DANDROID_ABI={abi}",
+        f"-DANDROID_PLATFORM={platform}",
+        "-DANDROID_STL=none",
+    ]
+
+
+def _zig(target: Target, directory: pathlib.Path) -> pathlib.Path:
+    """Writes a CMake toolchain that compiles with zig; returns its path.
+
+    CMake wants programs, not commands, so each becomes a script.
+    """
+    package = importlib.util.find_spec("ziglang")
+    if package is None or not package.submodule_search_locations:
+        raise ValueError(
+            f"Building the delegate for {_named(target)} needs ziglang, which brings a "
+            f"compiler: {_EXTRA}."
+        )
+    zig = shlex.quote(str(pathlib.Path(package.submodule_search_locations[0], "zig")))
+    of_target = f"-target {target.triple}.{GLIBC}"
+    commands = {
+        "C_COMPILER": f"cc {of_target}",
+        "CXX_COMPILER": f"c++ {of_target}",
+        "AR": "ar",
+        "RANLIB": "ranlib",
+    }
+    lines = [
+        "set(CMAKE_SYSTEM_NAME Linux)",
+        f"set(CMAKE_SYSTEM_PROCESSOR {target.processor})",
+        # linking a trial program would build the C++ runtime, which nothing needs
+        "set(CMAKE_TRY_COMPILE_TARGET_TYPE STATIC_LIBRARY)",
+    ]
+    for variable, arguments in commands.items():
+        script = directory / f"zig-{arguments.split()[0]}"
+        script.write_text(f'#!/bin/sh\nexec {zig} {arguments} "$@"\n')
+        script.chmod(0o755)
+        lines.append(f'set(CMAKE_{variable} "{script}")')
+    toolchain = directory / "zig.cmake"
+    toolchain.write_text("\n".join(lines) + "\n")
+    return toolchain
+
+
+def _named(target: Target) -> str:
+    return "this machine" if target.name == targets.HOST else target.name
+
+
+def _run(command: list[str], target: Target) -> None:
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    if done.returncode == 0:
+        return
+    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
+    telling = [line for line in lines if "error" in line.lower()]
+    raise BuildError(
+        f"Building the delegate for {_named(target)} failed: "
+        f"{(telling or lines or ['no message'])[0]}",
+        done.stdout,
+    )
