@@ -1,11 +1,12 @@
 // Finds the operators of a graph that can be computed as one chain.
 //
 //   [PAD] → conv → [HARD_SWISH] → [ADD]
+//
 //   [conv → [HARD_SWISH]] → [PAD] → depthwise → [HARD_SWISH] → [squeeze and excite]
 //     → conv → [HARD_SWISH] → [ADD]
 //
 // Squeeze and excite is MEAN → conv → conv → [MUL by a number] → MUL. Tensors between
-// the operators have one reader each, but for what is squeezed.
+// the operators have one reader, but for the one that is squeezed.
 
 #ifndef ONEXN_MATCH_H_
 #define ONEXN_MATCH_H_
@@ -16,9 +17,12 @@
 
 namespace onexn {
 
+// Operators that form a chain. Layers are null where there is none.
 struct Match {
-  const Layer* expand = nullptr;  // null for what is not there
-  const Layer* first = nullptr;   // of squeeze and excite
+  static constexpr int kMostNodes = 40;
+
+  const Layer* expand = nullptr;
+  const Layer* first = nullptr;  // of squeeze and excite
   const Layer* second = nullptr;
   const Layer* project = nullptr;
   bool has_depthwise = false;
@@ -26,22 +30,24 @@ struct Match {
   bool swish_behind_expand = false;
   bool swish_behind_depthwise = false;
   bool swish_behind_project = false;
-  float scale = 1;       // of squeeze and excite
-  Padding padding;       // of the one layer with a window that matters
-  int input = -1;        // tensors
+  float scale = 1;  // of squeeze and excite
+  // around the depthwise convolution's input or, without one, around the input
+  Padding padding;
+  int input = -1;  // tensors
   int residual = -1;
   int output = -1;
-  int operators = 0;     // but for DENSIFY and DEQUANTIZE
-  Array<int> positions;  // of all its nodes
+  int operators = 0;  // but for DENSIFY and DEQUANTIZE
+  int node_count = 0;
+  int nodes[kMostNodes];  // among the nodes of the graph, rising
 };
 
-// How much of what surrounds a convolution is matched with it.
+// How much around a layer becomes one chain with it.
 enum class Extent {
-  kBlock,      // everything
-  kBlockOnly,  // without HARD_SWISH and ADD behind it
-  kNeighbours, // no depthwise convolution
-  kLayer,      // the layer and its constants
-  kNode,       // the one operator, which leaves DENSIFY behind
+  kBlock,           // all there is, with a depthwise convolution
+  kBlockToProject,  // without what comes behind the projection
+  kNeighbours,      // all there is, without a depthwise convolution
+  kLayer,           // the layer and what unpacks its constants
+  kNode,            // the operator alone, beside a DENSIFY that stays
 };
 
 class Matcher {
@@ -52,35 +58,33 @@ class Matcher {
   bool ReadLayers();
   const Array<Layer>& layers() const { return layers_; }
 
-  // Matches a chain that ends in a layer. Returns whether there is one of this extent;
-  // false as well if there is no memory.
+  // Matches a chain that ends in a layer, of nodes that are not taken. Returns whether
+  // there is one of this extent.
   bool Find(const Layer& project, Extent extent, Match* match) const;
 
-  // Keeps the nodes of a match out of later ones.
   void Take(const Match& match);
   bool taken(const Layer& layer) const { return taken_[layer.position]; }
 
  private:
-  // The node of some kind that alone makes a tensor which nothing but one node reads;
-  // -1 if there is none.
-  int Behind(int tensor_index, int code) const;
+  // The node of some kind that makes a tensor with so many readers; -1 if it is another.
+  int Behind(int tensor_index, int code, int readers = 1) const;
+  // The node of some kind that alone reads a tensor; -1 if it is another.
   int Ahead(int tensor_index, int code) const;
-  const Layer* LayerAt(int position) const;
-  bool Add(int position, Match* match) const;
-  bool AddLayer(const Layer& layer, Match* match) const;
-  bool AddConstant(const Constant& constant, Match* match) const;
+  // The layer that alone makes a tensor with one reader, pixel by pixel, or null.
+  const Layer* PointwiseBehind(int tensor_index) const;
 
-  bool FindBehind(Match* match, int* tensor_index) const;
-  bool FindSqueeze(int* tensor_index, Match* match) const;
+  bool FindBlock(Match* match) const;
+  void FindSqueeze(int* tensor_index, Match* match) const;
   bool FindGate(int gate, int feature_map, Match* match) const;
-  bool FindPadding(int* tensor_index, Padding* padding, Match* match) const;
-  bool FindExpansion(int* tensor_index, Match* match) const;
-  bool FindAhead(Match* match) const;
+  int FindScale(int gate, Match* match) const;
+  void FindExpansion(int* tensor_index, Match* match) const;
+  void FindPadding(int* tensor_index, Match* match) const;
+  void FindAhead(Match* match) const;
 
   const Graph& graph_;
   Array<Layer> layers_;
-  Array<int> layer_at_;  // node -> layer, -1 for none
-  Array<bool> taken_;    // nodes
+  Array<int> layer_at_;  // for each node; -1 for none
+  Array<bool> taken_;    // for each node
 };
 
 }  // namespace onexn

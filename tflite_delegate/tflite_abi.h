@@ -75,6 +75,7 @@ struct TfLiteSparsity {
 
 struct TfLiteDelegate;
 struct TfLiteContext;
+struct TfLiteDelegateParams;
 
 struct TfLiteTensor {
   int type;
@@ -134,13 +135,6 @@ struct TfLiteRegistration {
   uint64_t reserved[8];
 };
 
-struct TfLiteDelegateParams {
-  TfLiteDelegate* delegate;
-  TfLiteIntArray* nodes_to_replace;
-  TfLiteIntArray* input_tensors;
-  TfLiteIntArray* output_tensors;
-};
-
 struct TfLiteContext {
   size_t tensors_size;
   int (*GetExecutionPlan)(TfLiteContext*, TfLiteIntArray** plan);
@@ -168,6 +162,13 @@ struct TfLiteContext {
   // What ReplaceNodeSubsetsWithDelegateKernels would make; valid until the next call.
   int (*PreviewDelegatePartitioning)(TfLiteContext*, const TfLiteIntArray* nodes,
                                      TfLiteDelegateParams** partitions, int* count);
+};
+
+struct TfLiteDelegateParams {
+  TfLiteDelegate* delegate;
+  TfLiteIntArray* nodes_to_replace;
+  TfLiteIntArray* input_tensors;
+  TfLiteIntArray* output_tensors;
 };
 
 struct TfLiteConvParams {
