@@ -21,14 +21,18 @@ inline void DepthwiseTile(const DepthwiseTask& task, const float* input, float* 
   for (int v = 0; v < kChunk; v += kLanes) {
     Vector sums[kOutputs];
     const Vector bias = Load(task.bias + v);
+    ONEXN_UNROLL
     for (int o = 0; o < kOutputs; ++o) sums[o] = bias;
     const float* weights = task.weights + v;
     const float* row = input + v;
     for (int y = 0; y < task.height; ++y) {
       Vector taps[kWidth];
+      ONEXN_UNROLL
       for (int x = 0; x < kWidth; ++x) taps[x] = Load(weights + x * kChunk);
+      ONEXN_UNROLL
       for (int column = 0; column < (kOutputs - 1) * kStride + kWidth; ++column) {
         const Vector value = Load(row + column * kChunk);
+        ONEXN_UNROLL
         for (int o = 0; o < kOutputs; ++o) {
           const int x = column - o * kStride;
           if (x >= 0 && x < kWidth) sums[o] = MultiplyAdd(value, taps[x], sums[o]);
@@ -37,8 +41,17 @@ inline void DepthwiseTile(const DepthwiseTask& task, const float* input, float* 
       weights += kWidth * kChunk;
       row += task.row_pitch;
     }
-    for (int o = 0; o < kOutputs; ++o) {
-      Store(output + o * kChunk + v, Activate(sums[o], task.activation, low, high));
+    float* to = output + v;
+    if (task.activation.hard_swish) {
+      ONEXN_UNROLL
+      for (int o = 0; o < kOutputs; ++o) {
+        Store(to + o * kChunk, Activate<true>(sums[o], low, high));
+      }
+    } else {
+      ONEXN_UNROLL
+      for (int o = 0; o < kOutputs; ++o) {
+        Store(to + o * kChunk, Activate<false>(sums[o], low, high));
+      }
     }
   }
 }
@@ -88,7 +101,9 @@ inline void DepthwiseAny(const DepthwiseTask& task) {
                               Load(weights), sum);
           }
         }
-        Store(output + v, Activate(sum, task.activation, low, high));
+        Store(output + v, task.activation.hard_swish
+                              ? Activate<true>(sum, low, high)
+                              : Activate<false>(sum, low, high));
       }
     }
   }

@@ -2,12 +2,15 @@
 
 namespace onexn {
 namespace ONEXN_ISA {
-constexpr int kAccumulators = 14;
+constexpr int kRegisters = 32;
+constexpr int kPlanarWidth = 8;
 }
 }  // namespace onexn
 
-#include "simd_avx512.h"
+#include "unroll.h"
 // its functions come first
+#include "simd_avx512.h"
+
 #include "isa_table.h"
 
 namespace onexn {

@@ -2,12 +2,15 @@
 
 namespace onexn {
 namespace ONEXN_ISA {
-constexpr int kAccumulators = 24;
+constexpr int kRegisters = 32;
+constexpr int kPlanarWidth = 2;
 }
 }  // namespace onexn
 
-#include "simd_neon.h"
+#include "unroll.h"
 // its functions come first
+#include "simd_neon.h"
+
 #include "isa_table.h"
 
 namespace onexn {

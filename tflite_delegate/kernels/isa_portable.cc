@@ -2,12 +2,15 @@
 
 namespace onexn {
 namespace ONEXN_ISA {
-constexpr int kAccumulators = 8;
+constexpr int kRegisters = 16;
+constexpr int kPlanarWidth = 2;
 }
 }  // namespace onexn
 
-#include "simd_portable.h"
+#include "unroll.h"
 // its functions come first
+#include "simd_portable.h"
+
 #include "isa_table.h"
 
 namespace onexn {

@@ -11,7 +11,8 @@
 
 #define ONEXN_TABLE(name)                                                    \
   {                                                                          \
-    name, ONEXN_ISA::kLanes, ONEXN_ISA::Multiply, ONEXN_ISA::Pack,           \
+    name, ONEXN_ISA::kLanes, ONEXN_ISA::kPlanarWidth, ONEXN_ISA::Multiply,   \
+        ONEXN_ISA::Pack,                                                     \
         ONEXN_ISA::InterleaveChunk, ONEXN_ISA::ConvolveDepthwise,            \
         ONEXN_ISA::Sum, ONEXN_ISA::MultiplyVector                            \
   }

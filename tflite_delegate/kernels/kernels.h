@@ -93,7 +93,8 @@ struct VectorTask {
 
 struct Kernels {
   const char* isa;
-  int lanes;  // floats in a vector
+  int lanes;         // floats in a vector
+  int planar_width;  // rows up to this wide have one output in a vector
   void (*multiply)(const ProductTask&);
   void (*pack)(const PackTask&);
   // Turns a chunk [pixels, 16] in place into [pixels/G][16][G].
@@ -104,7 +105,10 @@ struct Kernels {
   void (*multiply_vector)(const VectorTask&);
 
   // Pixels side by side in a vector for rows of some width.
-  int group(int width) const { return width < lanes ? lanes / width : 1; }
+  int group(int width) const {
+    if (width <= planar_width) return lanes;
+    return width < lanes ? lanes / width : 1;
+  }
 };
 
 }  // namespace onexn

@@ -3,27 +3,13 @@
 #ifndef ONEXN_KERNELS_PANEL_H_
 #define ONEXN_KERNELS_PANEL_H_
 
+#include "interleave.h"
 #include "kernels.h"
 
 namespace onexn {
 namespace ONEXN_ISA {
 
 constexpr int kPerChunk = kChunk / kLanes;
-
-// Interleaves kCount vectors: v0[0] v1[0] … v0[1] v1[1] …
-template <int kCount>
-inline void Interleave(const Vector* from, int step, Vector* to) {
-  if constexpr (kCount == 1) {
-    to[0] = from[0];
-  } else {
-    Vector even[kCount / 2], odd[kCount / 2];
-    Interleave<kCount / 2>(from, 2 * step, even);
-    Interleave<kCount / 2>(from + step, 2 * step, odd);
-    for (int i = 0; i < kCount / 2; ++i) {
-      Zip(even[i], odd[i], &to[2 * i], &to[2 * i + 1]);
-    }
-  }
-}
 
 // Turns kGroup pixels of a chunk, one source each, into [16, kGroup].
 template <int kGroup>

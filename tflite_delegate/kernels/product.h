@@ -1,59 +1,112 @@
 // The product of a panel with a 1×n kernel. Included once per ISA, after its simd_*.h.
 //
-// A tile is up to kMaxTile groups of pixels; its accumulators stay in registers while
-// the blocks of a block row go by. Per block: one load of n weights, spread over the
-// pixels of a group, and one broadcast of its input for each group.
+// A tile is a few groups of pixels; its sums stay in registers while the blocks of a
+// block row go by. Per block: one load of n weights, and one of its input for each group.
 
 #ifndef ONEXN_KERNELS_PRODUCT_H_
 #define ONEXN_KERNELS_PRODUCT_H_
 
 #include <string.h>
 
+#include "interleave.h"
 #include "kernels.h"
 
 namespace onexn {
 namespace ONEXN_ISA {
 
-// How rows of some width fill vectors.
+// How rows of some width fill vectors of sums, group by group of pixels.
+//
+// Rows as wide as a vector or wider: one pixel, n outputs in n/lanes vectors. Narrower
+// ones: lanes/n pixels share a vector. The narrowest are planar: a vector has one output
+// of as many pixels as it has lanes, since repeating few pixels costs more than
+// transposing them once.
 template <int kWidth>
 struct Lanes {
-  static constexpr int kVectors = kWidth > kLanes ? kWidth / kLanes : 1;
-  static constexpr int kGroup = kWidth < kLanes ? kLanes / kWidth : 1;
-  static constexpr int kMaxTile = kAccumulators / kVectors;
+  static constexpr bool kPlanar = kWidth <= kPlanarWidth;
+  static constexpr int kVectors = kPlanar           ? kWidth
+                                  : kWidth > kLanes ? kWidth / kLanes
+                                                    : 1;
+  static constexpr int kGroup = kPlanar          ? kLanes
+                                : kWidth < kLanes ? kLanes / kWidth
+                                                  : 1;
+  // registers for sums: not those for a block's weights and for an input
+  static constexpr int kMaxTile = (kRegisters - 1 - kVectors) / kVectors;
+
+  // Weights or biases v of a row, in the lanes where they belong.
+  static Vector Lay(const float* from, int v) {
+    if constexpr (kPlanar) return Broadcast(from[v]);
+    return Spread<kWidth>(from + v * kLanes);
+  }
 };
 
-inline Vector Activate(Vector v, const Activation& activation, Vector low,
-                       Vector high) {
-  if (!activation.hard_swish) return Clamp(v, low, high);
+template <bool kHardSwish>
+inline Vector Activate(Vector v, Vector low, Vector high) {
+  if constexpr (!kHardSwish) return Clamp(v, low, high);
   const Vector gate =
       Clamp(Add(v, Broadcast(3.0f)), Broadcast(0.0f), Broadcast(6.0f));
   return Multiply(Multiply(v, Broadcast(1.0f / 6.0f)), gate);
 }
 
-// Writes lanes g·n + o to the pixels of a group that are there.
+// Writes the outputs of a group of pixels, [pixels, n] in lanes, to where each goes.
 template <int kWidth>
-inline void StoreGroup(Vector v, float* const* to, const float* const* residual,
-                       int pixels) {
-  constexpr int kGroup = Lanes<kWidth>::kGroup;
-  alignas(64) float values[kLanes];
-  Store(values, ToPixels<kWidth>(v));
+inline void StoreGroup(const Vector* outputs, float* const* to,
+                       const float* const* residual, int64_t channel, int pixels) {
+  using Shape = Lanes<kWidth>;
+  alignas(64) float values[Shape::kGroup * kWidth];
+  ONEXN_UNROLL
+  for (int v = 0; v < Shape::kVectors; ++v) Store(values + v * kLanes, outputs[v]);
+  const float* from = values;
   if (residual != nullptr) {
-    for (int g = 0; g < kGroup; ++g) {
-      if (g >= pixels) break;
+    for (int p = 0; p < pixels; ++p, from += kWidth) {
       for (int o = 0; o < kWidth; ++o) {
-        to[g][o] = values[g * kWidth + o] + residual[g][o];
+        to[p][channel + o] = from[o] + residual[p][channel + o];
       }
     }
-    return;
-  }
-  if (pixels >= kGroup) {
-    for (int g = 0; g < kGroup; ++g) {
-      memcpy(to[g], values + g * kWidth, kWidth * sizeof(float));
+  } else if (pixels == Shape::kGroup) {
+    ONEXN_UNROLL
+    for (int p = 0; p < Shape::kGroup; ++p) {
+      memcpy(to[p] + channel, values + p * kWidth, kWidth * sizeof(float));
     }
-    return;
+  } else {
+    for (int p = 0; p < pixels; ++p, from += kWidth) {
+      memcpy(to[p] + channel, from, kWidth * sizeof(float));
+    }
   }
-  for (int g = 0; g < pixels; ++g) {
-    memcpy(to[g], values + g * kWidth, kWidth * sizeof(float));
+}
+
+// A row of blocks has gone by: activates its sums and writes them.
+template <int kWidth, int kTile, bool kHardSwish>
+inline void Finish(const Vector (&sums)[kTile][Lanes<kWidth>::kVectors], Vector low,
+                   Vector high, float* const* to, const float* const* residual,
+                   int64_t channel, int pixels) {
+  using Shape = Lanes<kWidth>;
+  ONEXN_UNROLL
+  for (int i = 0; i < kTile; ++i) {
+    Vector outputs[Shape::kVectors];
+    ONEXN_UNROLL
+    for (int v = 0; v < Shape::kVectors; ++v) {
+      outputs[v] = Activate<kHardSwish>(sums[i][v], low, high);
+    }
+    if constexpr (Shape::kGroup == 1) {
+      ONEXN_UNROLL
+      for (int v = 0; v < Shape::kVectors; ++v) {
+        const int64_t at = channel + v * kLanes;
+        if (residual != nullptr) outputs[v] = Add(outputs[v], Load(residual[i] + at));
+        Store(to[i] + at, outputs[v]);
+      }
+    } else {
+      Vector by_pixel[Shape::kVectors];
+      if constexpr (Shape::kPlanar) {
+        Interleave<kWidth>(outputs, 1, by_pixel);
+      } else {
+        by_pixel[0] = ToPixels<kWidth>(outputs[0]);
+      }
+      const int first = i * Shape::kGroup;
+      const int here = pixels - first < Shape::kGroup ? pixels - first : Shape::kGroup;
+      StoreGroup<kWidth>(by_pixel, to + first,
+                         residual != nullptr ? residual + first : nullptr, channel,
+                         here);
+    }
   }
 }
 
@@ -68,21 +121,23 @@ void MultiplyTile(const ProductTask& task, int pixel) {
       task.last_pixel - pixel < kPixels ? task.last_pixel - pixel : kPixels;
 
   float* to[kPixels];
-  const float* residual[kPixels];
+  const float* residuals[kPixels];
+  const float* const* residual = task.residual != nullptr ? residuals : nullptr;
   for (int p = 0; p < pixels; ++p) {
     const int64_t at = task.positions != nullptr ? task.positions[pixel + p]
                                                  : task.pitch * (pixel + p);
     to[p] = task.output + at;
-    residual[p] = task.residual != nullptr ? task.residual + at : nullptr;
+    if (residual != nullptr) residuals[p] = task.residual + at;
   }
 
   const Vector low = Broadcast(kernel.activation.low);
   const Vector high = Broadcast(kernel.activation.high);
   for (int r = task.first_row; r < task.last_row; ++r) {
-    const int channel = (r - task.first_row) * kWidth;
     Vector sums[kTile][kVectors];
+    ONEXN_UNROLL
     for (int v = 0; v < kVectors; ++v) {
-      const Vector bias = Spread<kWidth>(kernel.bias + r * kWidth + v * kLanes);
+      const Vector bias = Shape::Lay(kernel.bias + r * kWidth, v);
+      ONEXN_UNROLL
       for (int i = 0; i < kTile; ++i) sums[i][v] = bias;
     }
     const float* weights = kernel.rows[r].data;
@@ -91,35 +146,22 @@ void MultiplyTile(const ProductTask& task, int pixel) {
     for (; offset < end; ++offset, weights += kernel.stride) {
       const float* input = tile + *offset;
       Vector block[kVectors];
-      for (int v = 0; v < kVectors; ++v) {
-        block[v] = Spread<kWidth>(weights + v * kLanes);
-      }
+      ONEXN_UNROLL
+      for (int v = 0; v < kVectors; ++v) block[v] = Shape::Lay(weights, v);
+      ONEXN_UNROLL
       for (int i = 0; i < kTile; ++i) {
         const Vector x = Repeat<kGroup>(input + i * kGroup * kChunk);
+        ONEXN_UNROLL
         for (int v = 0; v < kVectors; ++v) {
           sums[i][v] = MultiplyAdd(x, block[v], sums[i][v]);
         }
       }
     }
-    for (int i = 0; i < kTile; ++i) {
-      for (int v = 0; v < kVectors; ++v) {
-        Vector y = Activate(sums[i][v], kernel.activation, low, high);
-        if constexpr (kGroup == 1) {
-          const int at = channel + v * kLanes;
-          if (task.residual != nullptr) y = Add(y, Load(residual[i] + at));
-          Store(to[i] + at, y);
-        } else {
-          float* group_to[kGroup];
-          const float* group_residual[kGroup];
-          for (int g = 0; g < kGroup; ++g) {
-            group_to[g] = to[i * kGroup + g] + channel;
-            group_residual[g] = residual[i * kGroup + g] + channel;
-          }
-          StoreGroup<kWidth>(y, group_to,
-                             task.residual != nullptr ? group_residual : nullptr,
-                             pixels - i * kGroup);
-        }
-      }
+    const int64_t channel = int64_t{1} * (r - task.first_row) * kWidth;
+    if (kernel.activation.hard_swish) {
+      Finish<kWidth, kTile, true>(sums, low, high, to, residual, channel, pixels);
+    } else {
+      Finish<kWidth, kTile, false>(sums, low, high, to, residual, channel, pixels);
     }
   }
 }
