@@ -42,6 +42,7 @@ bool ProductPlan::Resize(const Shape& input, const Shape& output) {
   output_ = output;
   const int64_t pixels = output.pixels();
   if (pixels > INT32_MAX || input.size() > INT32_MAX) return false;
+  capacity_ = 0;  // no panel
   if (pixels == 1 && IsPlain(window_)) return packing_.ReadFromVector();
   group_ = kernels_->group(packing_.kernel().width);
   const int tile = kTilePixels * group_;
