@@ -25,6 +25,7 @@ void FindKernel(const Graph& graph, int tensor_index, Layer* layer) {
   }
   const TfLiteTensor& tensor = graph.tensor(stored);
   if (tensor.sparsity == nullptr) {
+    layer->dequantize = -1;  // see `dense`
     layer->reason = Reason::kDenseKernel;
     return;
   }
