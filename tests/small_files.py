@@ -113,6 +113,16 @@ class SmallFile:
             **self._window(stride, dilation, padding, act),
         )
 
+    def conv_of(self, x, kernel, bias, outputs):
+        """A 1x1 convolution whose kernel and bias are tensors."""
+        return self.operator(
+            "CONV_2D",
+            [x, kernel, bias],
+            [*self.shape(x)[:3], outputs],
+            "Conv2DOptions",
+            **self._window(1, 1, SAME, NONE),
+        )
+
     def depthwise(self, x, kernel, bias=None, *, stride=1, padding=SAME, act=NONE):
         """A depthwise convolution with a kernel ``[1, kh, kw, C]``."""
         shape = self._convolved(self.shape(x), kernel, stride, 1, padding)

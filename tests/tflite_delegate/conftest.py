@@ -49,7 +49,7 @@ def claim(interpreter, tmp_path):
 
 @pytest.fixture
 def same(interpreter, claim):
-    """Asserts that the delegate computes what the runtime does; returns the verdicts."""
+    """Asserts that the delegate computes what XNNPACK does; returns the verdicts."""
 
     def check(content, options=None, **keywords):
         loaded, verdicts = claim(content, options, **keywords)

@@ -33,9 +33,8 @@ def resize(loaded, shape):
 def test_networks(threads, kernel, half, rng, same):
     verdicts = same(network(rng, half=half), {"kernel": kernel}, num_threads=threads)
     assert [verdict["claimed"] for verdict in verdicts] == [False] + [True] * 6
-    assert all(
-        ("reference" in v["kernel"]) == (kernel == "reference") for v in verdicts[1:]
-    )
+    named = ["reference" in verdict["kernel"] for verdict in verdicts[1:]]
+    assert named == [kernel == "reference"] * 6
 
 
 def test_threads_of_the_delegate(rng, same):
@@ -144,7 +143,7 @@ def test_a_kernel_smaller_than_its_window_is_an_error(rng, claim):
     x = file.input([1, 4, 4, 16])
     file.output(file.conv(x, kernel, padding=1))
     loaded, _ = claim(file.content())
-    with pytest.raises(RuntimeError, match="smaller than the kernel|failed to prepare"):
+    with pytest.raises(RuntimeError, match="onexn delegate: the input of"):
         resize(loaded, [1, 2, 2, 16])
 
 

@@ -63,19 +63,6 @@ def test_float16(rng, same):
     assert verdict["claimed"]
 
 
-def without_bias(content):
-    model = flatbuffer.read(content)
-    for operator in model.subgraphs[0].operators:
-        if len(operator.inputs) == 3:
-            operator.inputs = operator.inputs[:2]
-    return flatbuffer.write(model)
-
-
-def test_no_bias(rng, same):
-    (verdict,) = same(without_bias(convolution(rng)))
-    assert verdict["claimed"]
-
-
 @pytest.mark.parametrize("keep", [False, True])
 @pytest.mark.parametrize(
     "shape", [[1, 64], [5, 64], [1, 3, 64], [2, 2, 3, 64]], ids=str
@@ -89,6 +76,17 @@ def test_fully_connected(shape, keep, half, rng, same):
     assert verdict["operator"] == "FULLY_CONNECTED"
     assert verdict["claimed"]
     assert verdict["n"] == 8
+
+
+@pytest.mark.parametrize("inputs", [2, 3])
+def test_fully_connected_without_a_bias(inputs, rng, same):
+    file = SmallFile()
+    file.output(file.dense(file.input([2, 64]), block_kernel(rng, (40, 64), 8)))
+    model = flatbuffer.read(file.content())
+    layer = model.subgraphs[0].operators[-1]
+    layer.inputs = np.array([*layer.inputs[:2], -1][:inputs], np.int32)
+    (verdict,) = same(flatbuffer.write(model))
+    assert verdict["claimed"]
 
 
 def test_fully_connected_flattens(rng, same):
@@ -130,12 +128,7 @@ def test_dense_kernels_stay(rng, same):
 def test_computed_kernels_stay(rng, same):
     file = SmallFile()
     x, kernel = file.input([1, 4, 4, 8]), file.input([8, 1, 1, 8])
-    options = file._window(1, 1, SAME, NONE)
-    bias = file.constant(np.zeros(8))
-    y = file.operator(
-        "CONV_2D", [x, kernel, bias], [1, 4, 4, 8], "Conv2DOptions", **options
-    )
-    file.output(y)
+    file.output(file.conv_of(x, kernel, file.constant(np.zeros(8)), 8))
     assert "not a constant" in refused(file.content(), same)
 
 
@@ -156,11 +149,7 @@ def test_computed_biases_stay(rng, same):
     file = SmallFile()
     x, bias = file.input([1, 4, 4, 40]), file.input([48])
     kernel = file.constant(block_kernel(rng, (48, 1, 1, 40), 8))
-    options = file._window(1, 1, SAME, NONE)
-    inputs = [x, kernel, bias]
-    file.output(
-        file.operator("CONV_2D", inputs, [1, 4, 4, 48], "Conv2DOptions", **options)
-    )
+    file.output(file.conv_of(x, kernel, bias, 48))
     assert "Its bias is not a constant" in refused(file.content(), same)
 
 
