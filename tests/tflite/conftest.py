@@ -1,5 +1,6 @@
 """Converted files that several tests read."""
 
+import os
 import pathlib
 import subprocess
 
@@ -15,9 +16,10 @@ _OLD_RUNTIME = pathlib.Path(__file__).parents[2] / ".venv-tflite-runtime/bin/pyt
 _RUN = """
 import sys
 import numpy as np
-from tflite_runtime.interpreter import Interpreter
+from tflite_runtime.interpreter import Interpreter, load_delegate
 images = np.load(sys.argv[2])
-loaded = Interpreter(sys.argv[1])
+delegates = [load_delegate(path, {"cost_gate": "off"}) for path in sys.argv[4:]]
+loaded = Interpreter(sys.argv[1], experimental_delegates=delegates)
 loaded.allocate_tensors()
 outputs = []
 for image in images:
@@ -32,13 +34,22 @@ np.save(sys.argv[3], np.concatenate(outputs))
 def tflite_runtime(tmp_path):
     """Runs a file in tflite_runtime 2.14, which needs an environment of its own."""
 
-    def run(path, images):
+    def run(path, images, delegate=None):
+        """Returns the outputs, and with a delegate what was printed too."""
         assert _OLD_RUNTIME.exists(), "run `make test`, which installs tflite_runtime"
         given, result = tmp_path / "images.npy", tmp_path / "outputs.npy"
         np.save(given, images)
         arguments = [str(_OLD_RUNTIME), "-c", _RUN, str(path), str(given), str(result)]
-        subprocess.run(arguments, check=True, capture_output=True, text=True)
-        return np.load(result)
+        if delegate:
+            arguments.append(str(delegate))
+        done = subprocess.run(
+            arguments,
+            check=True,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "ONEXN_DEBUG": "1"},
+        )
+        return (np.load(result), done.stderr) if delegate else np.load(result)
 
     return run
 

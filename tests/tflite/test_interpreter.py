@@ -1,10 +1,12 @@
+import gc
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from graphs import relative_error
 
-from tfmot_onexn.tflite import interpreter
+from tfmot_onexn.tflite import delegate, delegate_build, interpreter
 
 
 def test_runtimes_are_found_in_order_of_preference(monkeypatch):
@@ -21,6 +23,109 @@ def test_a_runtime_that_is_missing_or_unknown_is_refused_with_the_remedy(sparse_
         interpreter.load_interpreter(sparse_file, runtime="tflite_runtime")
     with pytest.raises(ValueError, match=r"runtime 'tvm'; choose tflite or one of"):
         interpreter.load_interpreter(sparse_file, runtime="tvm")
+
+
+def claimed(capfd):
+    """How many layers delegates have said to have claimed since the last call."""
+    return capfd.readouterr().err.count('"claimed": true')
+
+
+def test_the_delegate_is_used_unless_it_is_refused(sparse_file, capfd, monkeypatch):
+    monkeypatch.setenv("ONEXN_DEBUG", "1")
+    library = delegate.packaged()
+    counts = []
+    for wanted in (True, {"cost_gate": "off"}, library, str(library), False):
+        interpreter.load_interpreter(sparse_file, delegate=wanted)
+        counts.append(claimed(capfd))
+    assert all(counts[:4])
+    assert counts[4] == 0
+
+
+def test_the_delegate_takes_options_and_refuses_unknown_ones(sparse_file):
+    for options, message in (
+        ({"speed": "high"}, r'^onexn delegate: unknown option "speed"; there are num_'),
+        ({"cost_gate": "no"}, r'option cost_gate is "no", expected on or off$'),
+    ):
+        with pytest.raises(ValueError, match=message):
+            interpreter.load_interpreter(sparse_file, delegate=options)
+
+
+@pytest.mark.parametrize("runtime", ["litert", "tf_lite"])
+@pytest.mark.parametrize("kernel", ["auto", "reference"])
+def test_the_delegate_computes_what_the_runtime_does(
+    sparse_file, batch_of_images, dense_model, runtime, kernel
+):
+    options = {"kernel": kernel, "cost_gate": "off"}
+    stock, ours = (
+        interpreter.run(
+            interpreter.load_interpreter(sparse_file, runtime=runtime, delegate=wanted),
+            batch_of_images,
+        )
+        for wanted in (False, options)
+    )
+    assert relative_error(ours, stock) <= 1e-5
+    assert relative_error(dense_model(batch_of_images), stock) > 0.1
+
+
+def test_the_oldest_runtime_takes_the_same_library(
+    sparse_file, pruned_model, batch_of_images, tflite_runtime
+):
+    outputs, errors = tflite_runtime(
+        sparse_file, batch_of_images, delegate=delegate.packaged()
+    )
+    assert relative_error(outputs, pruned_model(batch_of_images)) <= 1e-5
+    assert '"claimed": true' in errors
+
+
+def test_the_interpreter_keeps_the_delegate(sparse_file, batch_of_images):
+    loaded = interpreter.load_interpreter(sparse_file)
+    before = interpreter.run(loaded, batch_of_images)
+    gc.collect()
+    np.testing.assert_array_equal(interpreter.run(loaded, batch_of_images), before)
+
+
+def test_without_the_delegate_a_warning_says_why(
+    sparse_file, batch_of_images, monkeypatch
+):
+    expected = interpreter.run(
+        interpreter.load_interpreter(sparse_file, delegate=False), batch_of_images
+    )
+    monkeypatch.setattr(delegate_build, "LIBRARY", "libmissing.so")
+    with pytest.warns(
+        UserWarning,
+        match=r"sparse.tflite runs without the delegate. The delegate is missing: "
+        r"there is no .*libmissing.so. Reinstall .* Pass delegate=False where that",
+    ) as caught:
+        loaded = interpreter.load_interpreter(sparse_file)
+    assert caught[0].filename == __file__
+    np.testing.assert_array_equal(interpreter.run(loaded, batch_of_images), expected)
+    with pytest.raises(ValueError, match="The delegate is missing"):
+        interpreter.load_interpreter(sparse_file, delegate={})
+
+
+def test_a_missing_delegate_is_said_once(sparse_file):
+    code = (
+        "import sys\n"
+        "from tfmot_onexn.tflite import delegate_build, interpreter\n"
+        "delegate_build.LIBRARY = 'libmissing.so'\n"
+        "for _ in range(3): interpreter.load_interpreter(sys.argv[1])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(sparse_file)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stderr.count("runs without the delegate") == 1
+
+
+def test_a_runtime_and_its_delegate_are_spelled_together():
+    assert interpreter.split_runtime("tflite") == ("litert", False)
+    assert interpreter.split_runtime("tf_lite+delegate") == ("tf_lite", True)
+    with pytest.raises(ValueError, match=r"addition 'gpu' .* is tflite\+delegate"):
+        interpreter.split_runtime("tflite+gpu")
+    with pytest.raises(ValueError, match="addition '' to"):
+        interpreter.split_runtime("tflite+")
 
 
 def test_images_run_one_at_a_time(sparse_file, batch_of_images):
