@@ -179,6 +179,8 @@ def test_remarks_say_once_what_concerns_several_layers(pruned):
         "arm64 dense stem, classifier: XNNPACK has sparse kernels for 1×1 "
         "convolutions only. expand, project, head: Sparse inference starts above two "
         "thirds of zeros among the 1×1 weights.",
+        "delegate unknown 5 kernels (stem, expand, …): Only the file shows it: convert "
+        "the model and look at the .tflite.",
         "in place classifier: is an output of the model",
         "blocks classifier: N = 8 > 4 channels: one narrow block row",
     ]
@@ -194,11 +196,11 @@ def test_verdicts_that_differ_have_a_column(tmp_path):
     path = tmp_path / "model.tflite"
     convert.convert_to_tflite(with_zeros(body()), path)
     lines, _ = shown(path)
-    assert lines[2].split()[-1] == "arm64"
+    assert lines[2].split()[-2:] == ["arm64", "delegate"]
     assert "x86-64" not in lines[2]
-    rows = {line.split()[0]: line.split()[-1] for line in lines[4:9] if line}
-    assert rows["expand"] == "sparse"
-    assert rows["stem"] == "dense"
+    rows = {line.split()[0]: line.split()[-2:] for line in lines[4:9] if line}
+    assert rows["expand"] == ["sparse", "sparse"]
+    assert rows["stem"] == ["dense", "dense"]
     assert (
         "arm64 sparse expand, project, last: XNNPACK multiplies its blocks, 4 output "
         "channels at a time." in remarks(lines)

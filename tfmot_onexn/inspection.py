@@ -41,8 +41,13 @@ def summary(
     if console is None:
         own_width = sys.stdout.isatty() or "COLUMNS" in os.environ
         console = rich.console.Console(width=None if own_width else _FILE_WIDTH)
-    console.print(_table(found), _remarks(found))
+    show(found, console)
     return found
+
+
+def show(found: Summary, console: rich.console.Console) -> None:
+    """Prints a summary: the table of kernels, and remarks."""
+    console.print(_table(found), _remarks(found))
 
 
 def with_dense(found: Summary, dense: Summary) -> Summary:
@@ -98,8 +103,10 @@ def _table(found: Summary) -> rich.table.Table:
     )
     differing = [
         runtime
-        for runtime in constraints.RUNTIMES
+        for runtime in found.verdicts
         if len({layer.verdicts[runtime].word for layer in found.layers}) > 1
+        # of a model it is unknown wherever there are zeros
+        and (runtime != inventory.DELEGATE or found.kind == "tflite")
     ]
     with_dense = any(layer.dense_l1 is not None for layer in found.layers)
     columns = [
@@ -155,7 +162,7 @@ def _lines(found: Summary) -> Iterator[tuple[str, str]]:
             line += f"; {_percent(total['pruned_kept_l1'])} of the pruned kernels' ℓ1"
             line += " norm is left"
         yield "zeros", line
-    for runtime in constraints.RUNTIMES:
+    for runtime in found.verdicts:
         told = [
             (layer.name, layer.verdicts[runtime])
             for layer in found.layers

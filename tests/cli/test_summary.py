@@ -36,6 +36,8 @@ def test_models_and_files_are_summarized(onexn, model_file, pruned_files, tmp_pa
         assert len(document["layers"]) == 6
         assert document["totals"]["macs"] > 0
         assert document["verdicts"]["x86-64"]["word"] == "dense"
+        of_delegate = document["verdicts"]["delegate"]["word"]
+        assert of_delegate == ("dense" if subject == model_file else "sparse")
 
 
 def test_the_dense_model_shows_what_is_kept(onexn, model_file, pruned_files, tmp_path):

@@ -206,11 +206,11 @@ def of_network(kernels: Sequence[dict[str, Verdict]]) -> dict[str, Verdict]:
     dense, the reason is that of most kernels that have zeros.
     """
     found = {}
-    for runtime in RUNTIMES:
+    for runtime in kernels[0] if kernels else ():
         here = [kernel[runtime] for kernel in kernels]
         for word in (BROKEN, SPARSE, UNKNOWN, DENSE):
             with_word = [verdict for verdict in here if verdict.word == word]
-            with_zeros = [v for v in with_word if v.reason != _NO_ZEROS]
+            with_zeros = [v for v in with_word if v.reason != NO_ZEROS]
             if with_word:
                 reasons = [v.reason for v in with_zeros or with_word]
                 most = max(dict.fromkeys(reasons), key=reasons.count)
@@ -219,4 +219,4 @@ def of_network(kernels: Sequence[dict[str, Verdict]]) -> dict[str, Verdict]:
     return found
 
 
-_NO_ZEROS = Rule(has_zero_blocks, DENSE).message
+NO_ZEROS = Rule(has_zero_blocks, DENSE).message

@@ -13,10 +13,21 @@ from typing import Any
 import numpy as np
 
 from tfmot_onexn.sparsity import bsr
-from tfmot_onexn.tflite import constraints, facts, flatbuffer, kernels, validation
+from tfmot_onexn.tflite import (
+    constraints,
+    delegate_verdicts,
+    facts,
+    flatbuffer,
+    kernels,
+    validation,
+)
 from tfmot_onexn.tflite.constraints import Verdict
 from tfmot_onexn.tflite.facts import Facts
+from tfmot_onexn.tflite.kernels import StoredKernel
 from tfmot_onexn.tflite.sparse_encoding import block_to_store
+
+# among the runtimes of a verdict: this package's delegate, on this machine
+DELEGATE = "delegate"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +49,8 @@ class LayerSummary:
       nonzero_macs: of them with a weight other than 0.
       dense_bytes: of the kernel with its zeros.
       encoded_bytes: of values and indices as a `.tflite` stores them.
-      verdicts: what each stock runtime does with it (see `tflite.constraints`).
+      verdicts: what each stock runtime does with it (see `tflite.constraints`), and
+        "delegate": what the delegate does on this machine.
       pinned: why its output channels could not be rearranged.
       kept: why none of them can be removed, where their order is free.
       notes: where block rows are narrower than N.
@@ -80,7 +92,7 @@ class Summary:
       name: of the model or the file.
       kind: "keras" or "tflite".
       layers: in graph order.
-      verdicts: what each stock runtime does with the network.
+      verdicts: what each stock runtime and the delegate do with the network.
       untraced: a line for each layer whose channels could not be followed, so that they
         stay in place.
       unlisted: a line for each layer with weights that are not among ``layers``.
@@ -125,8 +137,9 @@ class Summary:
         """Returns the summary as plain values.
 
         The keys are the attributes of this class and ``totals``. Each of ``layers`` has
-        the attributes of `LayerSummary` and ``kept_l1``; ``verdicts`` maps "x86-64" and
-        "arm64" to ``{"word", "reason"}``. A norm that is no number is None.
+        the attributes of `LayerSummary` and ``kept_l1``; ``verdicts`` maps "x86-64",
+        "arm64" and "delegate" to ``{"word", "reason"}``. A norm that is no number is
+        None.
         """
         plain = dataclasses.asdict(self)
         for values, layer in zip(plain["layers"], self.layers, strict=True):
@@ -154,15 +167,24 @@ def of_file(path: str | os.PathLike) -> Summary:
     Raises:
       ValueError: if it is damaged.
     """
-    return of_content(flatbuffer.read_bytes(path), str(path))
+    found, stored = _of_content(flatbuffer.read_bytes(path), str(path))
+    return _with_delegate(found, delegate_verdicts.of_kernels(path, stored))
 
 
 def of_content(content: bytes, name: str = "the model") -> Summary:
-    """Summarizes the content of a `.tflite` file; ``name`` is what errors call it.
+    """Summarizes the content of a `.tflite` file, without asking the delegate.
+
+    Args:
+      content: of the file.
+      name: what errors call it.
 
     Raises:
       ValueError: if it is damaged.
     """
+    return _of_content(content, name)[0]
+
+
+def _of_content(content: bytes, name: str) -> tuple[Summary, list[StoredKernel]]:
     model = validation.validated(content, name)
     stored = kernels.read(model)
     blocks = [kernel.n or _block(kernel.kernel) for kernel in stored]
@@ -175,7 +197,7 @@ def of_content(content: bytes, name: str = "the model") -> Summary:
         for kernel, n in zip(stored, blocks, strict=True)
     ]
     judged = _judged(layers, facts.in_file(model, stored, found))
-    return Summary(pathlib.Path(name).name, "tflite", *judged)
+    return Summary(pathlib.Path(name).name, "tflite", *judged), stored
 
 
 def of_model(model: Any) -> Summary:
@@ -196,9 +218,11 @@ def of_model(model: Any) -> Summary:
         n = block or _block(weights)
         layers.append(_layer(kernel, n, size, **kernel.remarks()))
         found.append(facts.of_kernel(kernel, n, block is not None))
-    return Summary(
+    summary = Summary(
         model.name, "keras", *_judged(layers, found), reader.untraced, reader.unlisted
     )
+    foretold = [delegate_verdicts.foretold(layer.n is not None) for layer in layers]
+    return _with_delegate(summary, foretold)
 
 
 def _layer(kernel: Any, n: int | None, stored_bytes: int, **remarks) -> LayerSummary:
@@ -247,6 +271,21 @@ def _judged(
         for layer, of_layer in zip(layers, verdicts, strict=True)
     )
     return judged, constraints.of_network(verdicts)
+
+
+def _with_delegate(found: Summary, verdicts: Sequence[Verdict]) -> Summary:
+    """Adds the delegate's verdict on each kernel; the network's is of those pruned."""
+    layers = tuple(
+        dataclasses.replace(layer, verdicts={**layer.verdicts, DELEGATE: verdict})
+        for layer, verdict in zip(found.layers, verdicts, strict=True)
+    )
+    asked = [layer for layer in layers if layer.n is not None] or layers
+    of_network = constraints.of_network(
+        [{DELEGATE: layer.verdicts[DELEGATE]} for layer in asked]
+    )
+    return dataclasses.replace(
+        found, layers=layers, verdicts={**found.verdicts, **of_network}
+    )
 
 
 def _share_of_zeros(layers: Sequence[LayerSummary]) -> float | None:
