@@ -29,6 +29,34 @@ def test_a_file_that_is_none_is_a_failed_row(tmp_path):
     assert "text.tflite is not a .tflite file" in row.error
 
 
+def test_rows_tell_the_runtime_from_the_delegate(files, tmp_path):
+    spelled = ["tf_lite", "tflite+delegate", "tflite+other", "tvm+delegate"]
+    path = files["onexn"]
+    rows = artifacts.time_rows(
+        [(artifacts.row_of(path), path, name) for name in spelled], runs=2
+    )
+    assert [(row.runtime, row.delegate) for row in rows[:2]] == [
+        ("tf_lite", None),
+        ("litert", "onexn"),
+    ]
+    assert all(row.median_ms > 0 for row in rows[:2])
+    assert "Unknown addition 'other'" in rows[2].error
+    assert "Unknown runtime 'tvm'" in rows[3].error
+
+
+def test_a_missing_delegate_is_a_failed_row(files, monkeypatch, tmp_path):
+    """The process that times a file must not go on without it."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "sitecustomize.py").write_text(
+        "from tfmot_onexn.tflite import delegate_build\n"
+        "delegate_build.LIBRARY = 'libmissing.so'\n"
+    )
+    path = files["onexn"]
+    (row,) = artifacts.time_rows([(artifacts.row_of(path), path, "litert+delegate")])
+    assert row.status == "failed"
+    assert "The delegate is missing: there is no" in row.error
+
+
 def test_timing_completes_the_rows(files, tmp_path):
     untimed = [(artifacts.row_of(path), path, "tflite") for path in files.values()]
     missing = str(tmp_path / "none.tflite")

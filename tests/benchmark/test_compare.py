@@ -26,7 +26,7 @@ def test_variants_are_built_checked_timed_and_tested(dense_model, tmp_path, rng)
         VARIANTS,
         tmp_path,
         weights="random",
-        runtimes=["litert", "tf_lite"],
+        runtimes=["litert", "tf_lite+delegate"],
         dataset=data,
         runs=3,
     )
@@ -37,6 +37,7 @@ def test_variants_are_built_checked_timed_and_tested(dense_model, tmp_path, rng)
         "1×8 rearranged 75%",
     ]
     assert [row.runtime for row in found.rows[:2]] == ["litert", "tf_lite"]
+    assert [row.delegate for row in found.rows[:2]] == [None, "onexn"]
     dense, filtered, half, most = found.rows[::2]
     assert dense.top1 == 1.0 > most.top1
     assert dense.size_bytes > half.size_bytes > most.size_bytes
@@ -44,12 +45,14 @@ def test_variants_are_built_checked_timed_and_tested(dense_model, tmp_path, rng)
     assert half.model == "small"
     assert all(row.median_ms > 0 and row.status != "failed" for row in found.rows)
     assert [each.label for each in found.agreements][2:] == [
-        "1×8 50%",
-        "1×8 rearranged 75%",
+        *("filter 50%", "filter 50% + delegate"),
+        *("1×8 50%", "1×8 50% + delegate"),
+        *("1×8 rearranged 75%", "1×8 rearranged 75% + delegate"),
     ]
     assert all(each.passed for each in found.agreements)
     assert {each.bound for each in found.agreements} == {1e-5}
-    assert found.agreements[1].dense_error == float("inf")
+    assert found.agreements[2].dense_error == float("inf")
+    assert [each.told_apart for each in found.agreements] == [False] * 2 + [True] * 6
     assert len(os.listdir(tmp_path)) == 4
 
 
@@ -60,7 +63,7 @@ def test_a_file_of_another_model_does_not_pass(dense_model, tmp_path, monkeypatc
         def prune(self, prepared):
             return Variant("dense").prune(prepared)
 
-    row, agreement = compare.build(
+    row, (agreement,) = compare.build(
         dense_model, Forgetful("onexn", rearrange="none"), tmp_path / "a.tflite"
     )
     assert agreement.error <= 1e-5

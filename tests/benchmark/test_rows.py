@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import pytest
@@ -59,6 +60,31 @@ def test_speedups_are_over_the_dense_row_and_missing_where_nothing_was_timed():
     assert alone[0].speedup is None
 
 
+def test_the_base_is_the_stock_runtime():
+    rows = [
+        Row("a", variant="dense", delegate="onexn", median_ms=2.0),
+        Row("a", variant="dense", median_ms=4.0),
+        Row("b", variant="onexn", delegate="onexn", median_ms=1.0),
+    ]
+    set_speedups(rows)
+    assert [row.speedup for row in rows] == [2.0, 1.0, 4.0]
+
+
+def test_without_a_dense_file_the_delegate_is_set_against_the_same_file():
+    def pair(artifact, runtime, stock, delegated):
+        row = Row(artifact, variant="onexn", runtime=runtime, median_ms=stock)
+        return row, dataclasses.replace(row, delegate="onexn", median_ms=delegated)
+
+    rows = [
+        *pair("a", "litert", 4.0, 2.0),
+        *pair("a", "tf_lite", 9.0, 3.0),
+        *pair("b", "litert", 5.0, 1.0),
+        Row("c", "onexn", runtime="litert", delegate="onexn", median_ms=1.0),
+    ]
+    set_speedups(rows)
+    assert [row.speedup for row in rows] == [None, 2, None, 3, None, 5, None]
+
+
 @pytest.mark.parametrize(
     ("row", "label"),
     [
@@ -67,6 +93,7 @@ def test_speedups_are_over_the_dense_row_and_missing_where_nothing_was_timed():
         (Row("f", variant="onexn", n=16, rearrange="none"), "1×16"),
         (Row("f", variant="onexn", n=4, rearrange="swaps"), "1×4 rearranged"),
         (Row("f", variant="onexn"), "1×N"),
+        (Row("f", variant="dense", delegate="onexn"), "dense + delegate"),
     ],
 )
 def test_labels(row, label):
@@ -76,6 +103,8 @@ def test_labels(row, label):
 def test_labels_with_the_sparsity():
     assert Row("f", variant="weight", sparsity=0.75).label_at_sparsity == "weight 75%"
     assert Row("f", variant="dense", sparsity=0.0).label_at_sparsity == "dense"
+    row = Row("f", variant="onexn", n=4, sparsity=0.5, delegate="onexn")
+    assert row.label_at_sparsity == "1×4 50% + delegate"
 
 
 @pytest.mark.parametrize(
@@ -86,8 +115,8 @@ def test_labels_with_the_sparsity():
         (Agreement("1×4", 2e-5, 0.5), False),
         (Agreement("1×4", 2e-5, 0.5, bound=1e-4), True),
         (Agreement("1×4", 1e-6, 0.01), False),
-        (Agreement("dense", 1e-6, 1e-6), True),
-        (Agreement("dense", 1e-3, 1e-3), False),
+        (Agreement("dense", 1e-6, 1e-6, told_apart=False), True),
+        (Agreement("dense", 1e-3, 1e-3, told_apart=False), False),
     ],
 )
 def test_agreement_demands_that_the_check_tells_models_apart(agreement, passed):

@@ -3,12 +3,12 @@ import subprocess
 import sys
 
 
-def start(*arguments):
+def start(*arguments, stderr=subprocess.DEVNULL):
     return subprocess.Popen(
         [sys.executable, "-m", "tfmot_onexn.benchmark.worker", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stderr=stderr,
         text=True,
     )
 
@@ -26,6 +26,15 @@ def test_a_worker_answers_each_line_with_as_many_times(files):
     output, _ = process.communicate()
     assert output == ""
     assert process.returncode == 0
+
+
+def test_the_delegate_is_used_where_the_runtime_says_so(files, monkeypatch):
+    monkeypatch.setenv("ONEXN_DEBUG", "1")
+    for runtime, printed in (("litert", False), ("litert+delegate", True)):
+        process = start(files["onexn"], runtime, "1", stderr=subprocess.PIPE)
+        output, errors = process.communicate(timeout=60)
+        assert json.loads(output) == {"ready": True}
+        assert ("CONV_2D" in errors) == printed
 
 
 def test_a_file_that_cannot_be_loaded_is_its_first_answer(tmp_path):

@@ -29,6 +29,18 @@ def test_files_are_timed_and_written_as_json(onexn, tflite_file, tmp_path):
     assert document["machine"]["cores"] >= 1
 
 
+def test_each_file_is_timed_with_and_without_the_delegate(onexn, tflite_file, tmp_path):
+    rows = tmp_path / "rows.json"
+    code, output, _ = onexn("benchmark", tflite_file, "--runs", 2, "--json", rows)
+    assert code == 0
+    assert "dense + delegate" in output
+    stock, ours = json.loads(rows.read_text())["rows"]
+    assert (stock["runtime"], stock["delegate"]) == ("litert", None)
+    assert (ours["runtime"], ours["delegate"]) == ("litert", "onexn")
+    assert stock["speedup"] == 1.0
+    assert ours["speedup"] == pytest.approx(stock["median_ms"] / ours["median_ms"])
+
+
 def test_a_failed_row_stays_and_only_all_failed_fails(onexn, tflite_file, tmp_path):
     bad = tmp_path / "bad.tflite"
     bad.write_bytes(b"no model at all")
@@ -37,8 +49,7 @@ def test_a_failed_row_stays_and_only_all_failed_fails(onexn, tflite_file, tmp_pa
     assert code == 0
     assert "failed" in output
     statuses = [row["status"] for row in json.loads(rows.read_text())["rows"]]
-    assert statuses[0] == "failed"
-    assert statuses[1] != "failed"
+    assert [status == "failed" for status in statuses] == [True, True, False, False]
     code, _, _ = onexn("benchmark", bad, "--runs", 2)
     assert code == 1
 

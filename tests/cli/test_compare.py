@@ -9,12 +9,14 @@ def test_variants_of_a_model_are_compared(onexn, model_file, tmp_path):
     )
     assert code == 0, errors
     document = json.loads((tmp_path / "rows.json").read_text())
-    labels = [(row["variant"], row["sparsity"]) for row in document["rows"]]
+    assert [row["delegate"] for row in document["rows"]] == [None, "onexn"] * 7
+    labels = [(row["variant"], row["sparsity"]) for row in document["rows"][::2]]
     assert labels == [
         ("dense", 0.0),
         *[(v, p) for v in ("weight", "filter", "onexn") for p in (0.5, 0.75)],
     ]
-    assert len(document["agreement"]) == 7
+    # each file computes what its model does, with the delegate and without
+    assert len(document["agreement"]) == 14
     assert all(row["status"] != "failed" for row in document["rows"])
     assert "Agreement on the last feature map" in output
     assert "DIFFERS" not in output

@@ -9,7 +9,13 @@ import numpy as np
 from tfmot_onexn.benchmark import latency
 from tfmot_onexn.benchmark.latency import Track, untracked
 from tfmot_onexn.benchmark.rows import Row, set_speedups
-from tfmot_onexn.tflite import flatbuffer, interpreter, kernels, validation
+from tfmot_onexn.tflite import (
+    delegate,
+    flatbuffer,
+    interpreter,
+    kernels,
+    validation,
+)
 
 
 def row_of(path: str | os.PathLike) -> Row:
@@ -59,7 +65,8 @@ def time_rows(
     """Times artifacts in turns and completes their rows.
 
     Args:
-      untimed: a row, the artifact's path and the runtime of each.
+      untimed: a row, the artifact's path and the runtime of each, as
+        `interpreter.split_runtime` spells it.
       threads: of the runtimes.
       runs: timed inferences of each artifact.
       seed: of the order of turns.
@@ -68,19 +75,20 @@ def time_rows(
     jobs = [latency.Job(path, runtime, threads) for _, path, runtime in untimed]
     timings = latency.measure(jobs, runs=runs, seed=seed, track=track)
     rows = []
-    for (row, _, runtime), job, timing in zip(untimed, jobs, timings, strict=True):
-        name = runtime
-        if timing.error is None:
-            name = interpreter.resolve_runtime(runtime)
-        _record(row, job, timing, name)
+    for (row, _, _), job, timing in zip(untimed, jobs, timings, strict=True):
+        _record(row, job, timing)
         rows.append(row)
     set_speedups(rows)
     return rows
 
 
-def _record(row: Row, job: latency.Job, timing: latency.Timing, runtime: str) -> None:
+def _record(row: Row, job: latency.Job, timing: latency.Timing) -> None:
     """Writes a timing into a row."""
-    row.runtime, row.threads = runtime, job.threads
+    row.runtime, plus, _ = job.runtime.partition("+")
+    row.delegate = delegate.NAME if plus else None
+    row.threads = job.threads
+    if timing.error is None:
+        row.runtime = interpreter.resolve_runtime(row.runtime)
     row.median_ms = timing.percentile(50)
     row.p10_ms, row.p90_ms = timing.percentile(10), timing.percentile(90)
     row.runs = len(timing.milliseconds)

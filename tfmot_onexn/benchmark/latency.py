@@ -38,7 +38,7 @@ def untracked(items: Iterable, total: int, description: str) -> Iterable:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """An artifact to time in a runtime."""
+    """An artifact to time in a runtime, see `interpreter.split_runtime`."""
 
     path: str
     runtime: str = "tflite"
@@ -120,12 +120,12 @@ class _Worker:
 
     def __enter__(self) -> "_Worker":
         try:
-            runtime = interpreter_lib.resolve_runtime(self._job.runtime)
+            interpreter_lib.split_runtime(self._job.runtime)
         except ValueError as error:
             self._error = str(error)
             return self
         module = "tfmot_onexn.benchmark.worker"
-        arguments = [self._job.path, runtime, str(self._job.threads)]
+        arguments = [self._job.path, self._job.runtime, str(self._job.threads)]
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,

@@ -16,12 +16,12 @@ from tfmot_onexn.benchmark import machine as machine_lib
 from tfmot_onexn.benchmark.rows import Agreement, Row, to_json
 from tfmot_onexn.networks import files
 
-NO_DELEGATE = (
-    "Without a delegate a 1×N file runs at dense speed on x86: XNNPACK, the CPU "
+DELEGATE = (
+    "Without the delegate a 1×N file runs at dense speed on x86: XNNPACK, the CPU "
     "backend of every TFLite runtime, restores the zeros when it loads the file and "
     "multiplies them too. Its sparse kernels are switched off on x86 processors with "
-    "AVX; on ARM64 they start above two thirds zeros. What 1×N saves here is the size "
-    "of the file."
+    "AVX; on ARM64 they start above two thirds zeros. In rows marked “+ delegate” this "
+    "package's delegate computes the 1×N layers, and XNNPACK the others."
 )
 
 FILTER_MACS = (

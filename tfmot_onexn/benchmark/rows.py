@@ -30,14 +30,15 @@ class Row:
       allocation: how the sparsity is divided among layers.
       dtype: of the stored weights.
       runtime: that ran it.
-      delegate: that took part of the graph.
+      delegate: "onexn" where this package's was loaded.
       target: the instruction set it was built for.
       device: where it ran.
       emulated: whether that is an emulator, whose times tell nothing.
       threads: of the runtime.
       median_ms: of one inference, with p10_ms and p90_ms.
       runs: timed inferences.
-      speedup: the dense artifact's median over this one's; above 1 is faster.
+      speedup: the dense artifact's median over this one's; above 1 is faster. See
+        `set_speedups`.
       size_bytes: of the artifact.
       macs: multiply-accumulates per image.
       nonzero_macs: of them with a weight other than 0.
@@ -81,7 +82,17 @@ class Row:
 
     @property
     def label(self) -> str:
-        """A name for tables: the variant where it is known."""
+        """A name for tables: the variant where it is known, and the delegate."""
+        return self._name + self._with_delegate
+
+    @property
+    def label_at_sparsity(self) -> str:
+        """The label with the sparsity, to tell rows of one variant apart."""
+        sparsity = f" {self.sparsity:.0%}" if self.sparsity else ""
+        return self._name + sparsity + self._with_delegate
+
+    @property
+    def _name(self) -> str:
         if self.variant is None:
             return self.artifact
         if self.variant != "onexn":
@@ -92,9 +103,8 @@ class Row:
         return f"{name} rearranged"
 
     @property
-    def label_at_sparsity(self) -> str:
-        """The label with the sparsity, to tell rows of one variant apart."""
-        return f"{self.label} {self.sparsity:.0%}" if self.sparsity else self.label
+    def _with_delegate(self) -> str:
+        return " + delegate" if self.delegate else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,28 +117,37 @@ class Agreement:
       dense_error: the same of the file against the dense model it was pruned from,
         which must be large; infinite where the shapes differ.
       bound: the largest error that float32 explains.
+      told_apart: whether the dense model is another than the file's.
     """
 
     label: str
     error: float
     dense_error: float
     bound: float = AGREES
+    told_apart: bool = True
 
     @property
     def passed(self) -> bool:
         """Whether the file agrees with its model and the check tells models apart."""
-        apart = self.label == "dense" or self.dense_error > TELLS_APART
+        apart = not self.told_apart or self.dense_error > TELLS_APART
         return self.error <= self.bound and apart
 
 
 def set_speedups(rows: Sequence[Row]) -> None:
-    """Sets each row's speed-up over the first dense row of the default runtime."""
-    dense = next((r for r in rows if r.variant == "dense" and r.median_ms), None)
-    if dense is None or dense.median_ms is None:
-        return
+    """Sets each row's speed-up over the first dense row without a delegate.
+
+    Where there is none, rows with the delegate are set against those of the same
+    artifact and runtime without it.
+    """
+    stock = [row for row in rows if row.median_ms and row.delegate is None]
+    dense = next((row for row in stock if row.variant == "dense"), None)
+    of_artifact = {(row.artifact, row.runtime): row for row in reversed(stock)}
     for row in rows:
-        if row.median_ms:
-            row.speedup = dense.median_ms / row.median_ms
+        base = dense
+        if base is None and row.delegate is not None:
+            base = of_artifact.get((row.artifact, row.runtime))
+        if base is not None and base.median_ms and row.median_ms:
+            row.speedup = base.median_ms / row.median_ms
 
 
 def to_json(machine: dict[str, Any], rows: Sequence[Row], **more: Any) -> str:

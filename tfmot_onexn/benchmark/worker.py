@@ -3,7 +3,8 @@
 One artifact per process, since thread pools disturb each other and models in one
 process evict each other's weights from the cache. It reads one JSON object per line,
 ``{"warmup": w, "runs": r}``, and answers ``{"ms": [...], "cpu_s": s}``; the first line
-it writes is ``{"ready": true}`` or ``{"error": "..."}``.
+it writes is ``{"ready": true}`` or ``{"error": "..."}``. The runtime is spelled as in
+`interpreter.split_runtime`; without the delegate it is the stock one.
 """
 
 import json
@@ -26,8 +27,11 @@ def main(path: str, runtime: str, threads: int) -> None:
         print(json.dumps(values), file=answers)
 
     try:
+        name, with_delegate = interpreter_lib.split_runtime(runtime)
+        # options, even none, make a delegate that is missing an error
+        delegate: interpreter_lib.Delegate = {} if with_delegate else False
         loaded = interpreter_lib.load_interpreter(
-            path, runtime=runtime, num_threads=threads
+            path, runtime=name, delegate=delegate, num_threads=threads
         )
     except (ValueError, RuntimeError) as error:
         answer(error=str(error))

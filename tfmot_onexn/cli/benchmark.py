@@ -12,7 +12,8 @@ def add(commands) -> None:
         "benchmark",
         run,
         "Time .tflite files side by side, each in a process of its own, in turns.",
-        "Speed-ups are over the first dense file.",
+        "Speed-ups are over the first dense file without the delegate; where no file "
+        "is dense, the delegate's are over the same file without it.",
     )
     parser.add_argument("artifacts", nargs="+", metavar="ARTIFACT", help="a .tflite")
     common.add_timing(parser)

@@ -93,9 +93,9 @@ def add_timing(parser: argparse.ArgumentParser) -> None:
     """Adds what describes a measurement."""
     parser.add_argument(
         "--runtimes",
-        default="tflite",
+        default="tflite,tflite+delegate",
         help="comma-separated: litert, tf_lite, tflite_runtime, or tflite, the first "
-        "that is installed",
+        "that is installed; +delegate lets the delegate take the 1×N layers",
     )
     parser.add_argument("--threads", type=int, default=1, help="of the runtimes")
     parser.add_argument("--runs", type=int, default=50, help="timed inferences of each")
