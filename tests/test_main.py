@@ -3,7 +3,9 @@
 import subprocess
 import sys
 
-COMMANDS = ("demo", "prune", "convert", "benchmark", "compare", "summary")
+COMMANDS = (
+    *("demo", "prune", "convert", "benchmark", "compare", "summary", "delegate"),
+)
 
 
 def run(*arguments):

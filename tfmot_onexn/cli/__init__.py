@@ -11,9 +11,17 @@ from collections.abc import Sequence
 
 import absl.flags
 
-from tfmot_onexn.cli import benchmark, compare, convert, demo, prune, summary
+from tfmot_onexn.cli import (
+    benchmark,
+    compare,
+    convert,
+    delegate,
+    demo,
+    prune,
+    summary,
+)
 
-_COMMANDS = (demo, prune, convert, benchmark, compare, summary)
+_COMMANDS = (demo, prune, convert, benchmark, compare, summary, delegate)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
