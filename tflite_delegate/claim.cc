@@ -1,8 +1,8 @@
 #include "claim.h"
 
 #include "cost.h"
+#include "damage.h"
 #include "kernels/select.h"
-#include "sparse_tensor.h"
 
 namespace onexn {
 
@@ -11,8 +11,13 @@ Claimer::~Claimer() {
 }
 
 int Claimer::Run() {
-  if (!CheckSparseTensors()) return kTfLiteError;
   if (!graph_.Read(context_)) return Fail("could not read the graph");
+  char message[640];
+  if (!CheckSparsity(graph_, message, sizeof(message))) {
+    context_->ReportError(context_, "onexn delegate: the model is damaged: %s.",
+                          message);
+    return kTfLiteError;
+  }
   session_ = Session::Create(options_.num_threads, options_.debug);
   if (session_ == nullptr) return Fail("no memory");
   session_->Acquire();
@@ -32,22 +37,6 @@ int Claimer::Run() {
   }
   if (ClaimBlocks() != kTfLiteOk || ClaimLayers() != kTfLiteOk) return kTfLiteError;
   return WriteVerdicts() ? kTfLiteOk : Fail("no memory");
-}
-
-// Whatever reads it, stock kernels follow the indices of a sparse tensor unseen.
-bool Claimer::CheckSparseTensors() {
-  char message[512];
-  for (size_t i = 0; i < context_->tensors_size; ++i) {
-    SparseKernel kernel;
-    if (context_->tensors[i].sparsity != nullptr &&
-        ReadSparseTensor(context_->tensors[i], &kernel, message, sizeof(message)) ==
-            SparseLayout::kMalformed) {
-      context_->ReportError(context_, "onexn delegate: the model is damaged: %s.",
-                            message);
-      return false;
-    }
-  }
-  return true;
 }
 
 // Blocks around a depthwise convolution first, lest their layers are taken singly.

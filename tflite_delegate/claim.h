@@ -36,7 +36,6 @@ class Claimer {
  private:
   enum class Outcome { kClaimed, kNotOneNode, kTooSlow, kFailed };
 
-  bool CheckSparseTensors();
   int ClaimBlocks();
   int ClaimLayers();
   Outcome Claim(const Match& match);

@@ -75,8 +75,7 @@ ClaimedChain* ClaimedChain::Create(const Graph& graph, const Match& match,
   chain->residual_ = match.residual;
   chain->output_ = match.output;
   chain->kernels_ = &kernels;
-  chain->FindShapes(graph.tensor(match.input), &chain->input_shape_,
-                    &chain->output_shape_, &chain->window());
+  chain->FindShapes(graph.tensor(match.input));
   return chain.release();
 }
 
@@ -102,8 +101,8 @@ bool ClaimedChain::Pack() {
 
 int ClaimedChain::Prepare(TfLiteContext* context) {
   const char* name = context->tensors[output_].name;
-  Window planned = window();
-  if (!FindShapes(context->tensors[input_], &input_shape_, &output_shape_, &planned)) {
+  const Window before = window();
+  if (!FindShapes(context->tensors[input_])) {
     context->ReportError(context,
                          "onexn delegate: the input of \"%s\" does not have the shape "
                          "that its kernel expects, or is smaller than the kernel.",
@@ -111,8 +110,7 @@ int ClaimedChain::Prepare(TfLiteContext* context) {
     return kTfLiteError;
   }
   const bool moved =
-      planned.pad_top != window().pad_top || planned.pad_left != window().pad_left;
-  window() = planned;
+      before.pad_top != window().pad_top || before.pad_left != window().pad_left;
   if ((moved && !Pack()) || !chain_->Resize(input_shape_, output_shape_)) {
     context->ReportError(context, "onexn delegate: no memory for \"%s\".", name);
     return kTfLiteError;
@@ -195,36 +193,38 @@ bool ClaimedChain::ReadConvolution(const Graph& graph, const Layer& layer,
   return true;
 }
 
-bool ClaimedChain::FindShapes(const TfLiteTensor& input, Shape* input_shape,
-                              Shape* output_shape, Window* window) const {
+bool ClaimedChain::FindShapes(const TfLiteTensor& input) {
   const Bsr& first = spec_.has_expand ? spec_.expand.kernel : spec_.project.kernel;
+  const int channels = first.columns;
   const int64_t elements = CountElements(input.dims);
-  input_shape->channels = first.columns;
-  output_shape->channels = spec_.project.kernel.rows;
-  *window = this->window();
+  input_shape_ = Shape();
+  output_shape_ = Shape();
+  input_shape_.channels = channels;
+  output_shape_.channels = spec_.project.kernel.rows;
   if (elements < 0) return false;
   if (fully_connected_) {
-    const int64_t vectors = elements / first.columns;
-    if (vectors > INT_MAX || vectors * first.columns != elements) return false;
-    input_shape->width = static_cast<int>(vectors);
-    output_shape->width = input_shape->width;
+    const int64_t vectors = elements / channels;
+    if (vectors > INT_MAX || vectors * channels != elements) return false;
+    input_shape_.width = static_cast<int>(vectors);
+    output_shape_.width = input_shape_.width;
     return true;
   }
-  if (input.dims->size != 4 || input.dims->data[3] != first.columns) return false;
-  input_shape->batch = input.dims->data[0];
-  input_shape->height = input.dims->data[1];
-  input_shape->width = input.dims->data[2];
-  output_shape->batch = input_shape->batch;
+  if (input.dims->size != 4 || input.dims->data[3] != channels) return false;
+  input_shape_.batch = input.dims->data[0];
+  input_shape_.height = input.dims->data[1];
+  input_shape_.width = input.dims->data[2];
+  output_shape_.batch = input_shape_.batch;
+  Window& moved = window();
   const Extension rows =
-      Extend(input_shape->height, padding_.top, padding_.bottom, padding_.same,
-             window->height, window->stride_y, window->dilation_y);
+      Extend(input_shape_.height, padding_.top, padding_.bottom, padding_.same,
+             moved.height, moved.stride_y, moved.dilation_y);
   const Extension columns =
-      Extend(input_shape->width, padding_.left, padding_.right, padding_.same,
-             window->width, window->stride_x, window->dilation_x);
-  output_shape->height = rows.output;
-  output_shape->width = columns.output;
-  window->pad_top = rows.before;
-  window->pad_left = columns.before;
+      Extend(input_shape_.width, padding_.left, padding_.right, padding_.same,
+             moved.width, moved.stride_x, moved.dilation_x);
+  output_shape_.height = rows.output;
+  output_shape_.width = columns.output;
+  moved.pad_top = rows.before;
+  moved.pad_left = columns.before;
   return rows.output > 0 && columns.output > 0;
 }
 

@@ -44,15 +44,11 @@ class ClaimedChain {
                        Convolution* convolution);
   // Finds the shapes and the window's padding for an input. Returns whether there is an
   // output of at least one pixel.
-  bool FindShapes(const TfLiteTensor& input, Shape* input_shape, Shape* output_shape,
-                  Window* window) const;
+  bool FindShapes(const TfLiteTensor& input);
   int ResizeOutput(TfLiteContext* context) const;
   // The one window that padding matters to.
   Window& window() {
     return spec_.has_depthwise ? spec_.depthwise.window : spec_.project.window;
-  }
-  const Window& window() const {
-    return const_cast<ClaimedChain*>(this)->window();
   }
 
   ChainSpec spec_;

@@ -34,6 +34,9 @@ class Graph {
   bool Read(TfLiteContext* context);
 
   const Array<Node>& nodes() const { return nodes_; }
+  bool has(int tensor_index) const {
+    return tensor_index >= 0 && static_cast<size_t>(tensor_index) < uses_.size();
+  }
   const TfLiteTensor& tensor(int index) const { return context_->tensors[index]; }
   const char* name(int tensor_index) const;
 
@@ -60,9 +63,6 @@ class Graph {
     int reader;
   };
 
-  bool has(int tensor_index) const {
-    return tensor_index >= 0 && static_cast<size_t>(tensor_index) < uses_.size();
-  }
   bool ReadNode(int index);
   void CountUses(int position);
 

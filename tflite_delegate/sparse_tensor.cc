@@ -55,7 +55,7 @@ class Levels {
     va_start(arguments, format);
     vsnprintf(fault, sizeof(fault), format, arguments);
     va_end(arguments);
-    snprintf(message_, message_size_, "sparse tensor \"%s\" has %s",
+    snprintf(message_, message_size_, "sparse tensor \"%.200s\" has %s",
              tensor_.name == nullptr ? "" : tensor_.name, fault);
     return false;
   }
