@@ -120,6 +120,47 @@ def test_the_delegate_may_go_before_its_interpreter(rng, interpreter, library):
     assert difference(invoke(loaded), expected) <= 1e-5
 
 
+def test_sizes_that_are_known_when_a_model_runs(rng, interpreter, claim):
+    """The shape of what a layer reads is an input of the graph."""
+    file = SmallFile()
+    image, shape = file.input([1, 1, 1, 16]), file.input([4])
+    file.graph.tensors[shape].type = flatbuffer.schema.TensorType.INT32
+    x = file.operator("RESHAPE", [image, shape], [1, 1, 1, 16], "ReshapeOptions")
+    file.output(file.conv(x, block_kernel(rng, (64, 1, 1, 16), 8)))
+    loaded, (verdict,) = claim(file.content())
+    assert verdict["claimed"]
+    results = []
+    for each in (loaded, interpreter(file.content())):
+        resize(each, [1, 2, 5, 16])
+        places = {len(d["shape"]): d["index"] for d in each.get_input_details()}
+        images = np.linspace(-1, 1, 160, dtype=np.float32).reshape(1, 2, 5, 16)
+        for size in ([1, 5, 2, 16], [2, 1, 5, 16]):
+            each.set_tensor(places[4], images)
+            each.set_tensor(places[1], np.array(size, np.int32))
+            each.invoke()
+            results.append(each.get_tensor(each.get_output_details()[0]["index"]))
+    assert difference(results[:2], results[2:]) <= 1e-5
+
+
+def test_sizes_that_the_file_does_not_know(rng, interpreter, claim):
+    """Then it holds sizes of 1, which let any two tensors be of the same shape."""
+    file = SmallFile()
+    x = file.input([1, 1, 1, 16])
+    y = file.conv(x, block_kernel(rng, (64, 1, 1, 16), 8))
+    y = file.depthwise(y, rng.normal(size=(1, 3, 3, 64)), stride=2)
+    y = file.conv(y, block_kernel(rng, (16, 1, 1, 64), 8))
+    file.output(file.add(y, file.mean(x)))
+    for tensor in file.graph.tensors:
+        if tensor.buffer == 0 and len(tensor.shape) == 4:
+            tensor.shapeSignature = np.array([1, -1, -1, tensor.shape[3]], np.int32)
+    loaded, verdicts = claim(file.content())
+    assert "inverted residual of 3 operators" in verdicts[0]["reason"]
+    stock = interpreter(file.content())
+    resize(loaded, [1, 9, 12, 16])
+    resize(stock, [1, 9, 12, 16])
+    assert difference(invoke(loaded), invoke(stock)) <= 1e-5
+
+
 def test_the_cost_gate_leaves_what_gets_no_faster(rng, claim):
     content = network(rng, n=1, density=0.6)
     _, verdicts = claim(content, {"cost_gate": "on"})

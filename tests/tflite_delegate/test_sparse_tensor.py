@@ -252,3 +252,21 @@ def test_a_file_is_checked_wherever_its_sparse_tensors_are_read(rng, interpreter
     assert operator.inputs[0] == graph.tensors.index(sparse)
     with pytest.raises(RuntimeError, match=re.escape("expected 5")):
         interpreter(flatbuffer.write(model), {})
+
+
+def test_only_densify_may_read_a_sparse_tensor(rng, interpreter):
+    model = flatbuffer.read(window(rng))
+    densify, conv = model.subgraphs[0].operators
+    conv.inputs = np.array([conv.inputs[0], densify.inputs[0], conv.inputs[2]])
+    message = 'damaged: operator 1 reads sparse tensor "constant_1" without DENSIFY'
+    with pytest.raises(RuntimeError, match=message):
+        interpreter(flatbuffer.write(model), {})
+
+
+def test_densify_must_read_a_sparse_tensor(rng, interpreter):
+    model = flatbuffer.read(window(rng))
+    densify, conv = model.subgraphs[0].operators
+    densify.inputs = conv.inputs[2:]
+    message = 'damaged: DENSIFY at operator 0 reads "constant_2", which is not sparse'
+    with pytest.raises(RuntimeError, match=message):
+        interpreter(flatbuffer.write(model), {})
