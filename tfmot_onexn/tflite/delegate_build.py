@@ -23,6 +23,8 @@ GLIBC = "2.17"
 _EXTRA = "pip install tfmot-onexn[build]"
 # CMake's names for what the Android kit calls a target, and the oldest Android
 _ANDROID = ("arm64-v8a", "android-24")
+# zig takes its processor's abilities from here, not from -mfpu
+_ZIG_CPU = {"armv7l": "-mcpu=generic+v7a+neon+vfp4"}
 _COMPILERS = (("CC", ("cc", "gcc", "clang")), ("CXX", ("c++", "g++", "clang++")))
 
 
@@ -141,7 +143,8 @@ def _zig(target: Target, directory: pathlib.Path) -> pathlib.Path:
             f"compiler: {_EXTRA}."
         )
     zig = shlex.quote(str(pathlib.Path(package.submodule_search_locations[0], "zig")))
-    of_target = f"-target {target.triple}.{GLIBC}"
+    cpu = _ZIG_CPU.get(target.processor, "")
+    of_target = f"-target {target.triple}.{GLIBC} {cpu}".rstrip()
     commands = {
         "C_COMPILER": f"cc {of_target}",
         "CXX_COMPILER": f"c++ {of_target}",
