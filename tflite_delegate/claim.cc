@@ -36,7 +36,8 @@ int Claimer::Run() {
     judged_[i].reason = layer.reason;
   }
   if (ClaimBlocks() != kTfLiteOk || ClaimLayers() != kTfLiteOk) return kTfLiteError;
-  return WriteVerdicts() ? kTfLiteOk : Fail("no memory");
+  const bool told = options_.verbose || options_.verdicts != nullptr;
+  return !told || WriteVerdicts() ? kTfLiteOk : Fail("no memory");
 }
 
 // Blocks around a depthwise convolution first, lest their layers are taken singly.

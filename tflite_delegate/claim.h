@@ -30,7 +30,7 @@ class Claimer {
   // Claims what is worth it. Returns a TfLiteStatus; errors go to the runtime.
   int Run();
 
-  // A line for each layer, in the order of the graph.
+  // A line for each layer, in the order of the graph; none if no option asks for it.
   const Array<char>& verdicts() const { return text_; }
 
  private:

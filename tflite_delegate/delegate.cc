@@ -46,18 +46,14 @@ bool Keep(const TfLiteContext* graph, const Array<char>& text, Delegate* delegat
   if (!*at) return false;
   (*at)->graph = graph;
   (*at)->text.Clear();
-  if (!(*at)->text.Resize(text.size())) return false;
-  if (!text.empty()) memcpy((*at)->text.data(), text.data(), text.size());
-  return true;
+  return (*at)->text.Append(text.data(), text.size());
 }
 
 bool WriteFile(const Delegate& delegate) {
   Array<char> all;
   for (const GraphVerdicts* of = delegate.verdicts.get(); of != nullptr;
        of = of->next.get()) {
-    for (const char character : of->text) {
-      if (!all.Append(character)) return false;
-    }
+    if (!all.Append(of->text.data(), of->text.size())) return false;
   }
   return ReplaceFile(delegate.options.verdicts, all);
 }

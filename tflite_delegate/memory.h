@@ -61,8 +61,17 @@ class Array {
 
   bool Append(const T& element) {
     const T copy = element;  // it may be one of ours
-    if (size_ == capacity_ && !Reserve(capacity_ < 8 ? 8 : 2 * capacity_)) return false;
-    data_[size_++] = copy;
+    return Append(&copy, 1);
+  }
+
+  // Appends elements of another array.
+  bool Append(const T* elements, size_t count) {
+    if (count > capacity_ - size_) {
+      const size_t doubled = 2 * capacity_;
+      if (!Reserve(size_ + count < doubled ? doubled : size_ + count)) return false;
+    }
+    if (count > 0) memcpy(static_cast<void*>(data_ + size_), elements, count * sizeof(T));
+    size_ += count;
     return true;
   }
 

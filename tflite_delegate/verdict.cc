@@ -51,11 +51,7 @@ const char* Sentence(Reason reason) {
 }
 
 bool AppendText(const char* text, Array<char>* line) {
-  const size_t count = strlen(text);
-  const size_t before = line->size();
-  if (!line->Resize(before + count)) return false;
-  if (count > 0) memcpy(line->data() + before, text, count);
-  return true;
+  return line->Append(text, strlen(text));
 }
 
 // The length of the UTF-8 character at the start of a text, 0 if there is none.
