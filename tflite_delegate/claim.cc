@@ -29,8 +29,7 @@ int Claimer::Run() {
     const Node& node = graph_.nodes()[layer.position];
     judged_[i] = Verdict();
     judged_[i].node = node.index;
-    judged_[i].op =
-        node.code == kTfLiteBuiltinConv2d ? "CONV_2D" : "FULLY_CONNECTED";
+    judged_[i].op = node.code == kTfLiteBuiltinConv2d ? "CONV_2D" : "FULLY_CONNECTED";
     judged_[i].output = graph_.name(node.output());
     judged_[i].n = layer.sparse ? layer.blocks.blocks.n : 0;
     judged_[i].reason = layer.reason;

@@ -6,8 +6,8 @@
 #include "claimed_chain.h"
 #include "memory.h"
 #include "scratch.h"
-#include "thread_pool.h"
 #include "tflite_abi.h"
+#include "thread_pool.h"
 
 namespace onexn {
 

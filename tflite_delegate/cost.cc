@@ -34,8 +34,7 @@ void AddConvolution(const Convolution& layer, double pixels, Times* times) {
   const Bsr& kernel = layer.kernel;
   const double window = kernel.window;
   times->dense += pixels * kernel.rows * kernel.columns * window;
-  times->sparse +=
-      pixels * kernel.blocks() * kernel.n * window / EfficiencyOf(kernel);
+  times->sparse += pixels * kernel.blocks() * kernel.n * window / EfficiencyOf(kernel);
 }
 
 }  // namespace
@@ -48,8 +47,8 @@ double ExpectedGain(const ChainSpec& spec, const Shape& input, const Shape& outp
   }
   if (spec.has_depthwise) {
     const Window& window = spec.depthwise.window;
-    const double time =
-        pixels * spec.project.kernel.columns * window.height * window.width / kDepthwise;
+    const double time = pixels * spec.project.kernel.columns * window.height *
+                        window.width / kDepthwise;
     times.dense += time;
     times.sparse += time;
   }

@@ -69,8 +69,7 @@ bool Graph::is_float(int tensor_index) const {
 }
 
 bool Graph::is_constant(int tensor_index) const {
-  return has(tensor_index) &&
-         tensor(tensor_index).allocation_type == kTfLiteMmapRo &&
+  return has(tensor_index) && tensor(tensor_index).allocation_type == kTfLiteMmapRo &&
          tensor(tensor_index).data.raw != nullptr;
 }
 

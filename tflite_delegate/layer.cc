@@ -14,8 +14,8 @@ void FindKernel(const Graph& graph, int tensor_index, Layer* layer) {
     producer = graph.producer(stored);
   }
   if (producer >= 0 && nodes[producer].code == kTfLiteBuiltinDensify) {
-    const bool unused =
-        graph.readers(stored) == 1 && (stored == tensor_index || layer->dequantize >= 0);
+    const bool unused = graph.readers(stored) == 1 &&
+                        (stored == tensor_index || layer->dequantize >= 0);
     if (unused) layer->densify = producer;
     stored = nodes[producer].input(0);
   }
@@ -95,8 +95,8 @@ void ReadConvolution(const Graph& graph, Layer* layer) {
   const TfLiteIntArray* dims = graph.tensor(node.input(1)).dims;
   layer->window.height = dims->data[1];
   layer->window.width = dims->data[2];
-  const bool same_window = layer->blocks.height == dims->data[1] &&
-                           layer->blocks.width == dims->data[2];
+  const bool same_window =
+      layer->blocks.height == dims->data[1] && layer->blocks.width == dims->data[2];
   if (!graph.is_feature_map(layer->input) || !graph.is_feature_map(layer->output) ||
       graph.channels(layer->output) != layer->rows || (layer->sparse && !same_window) ||
       !ReadWindow(params.stride_height, params.stride_width,

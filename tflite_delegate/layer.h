@@ -33,8 +33,8 @@ struct Layer {
   int columns = 0;               // input channels
   bool sparse = false;           // stored in blocks
   SparseKernel blocks;
-  Constant dense;        // else
-  int densify = -1;      // nodes that nothing else needs
+  Constant dense;    // else
+  int densify = -1;  // nodes that nothing else needs
   int dequantize = -1;
   Constant bias;
   Window window;

@@ -153,9 +153,9 @@ const Layer* Matcher::PointwiseBehind(int tensor_index) const {
   const int position = Behind(tensor_index, kTfLiteBuiltinConv2d);
   if (position < 0) return nullptr;
   const Layer& layer = layers_[layer_at_[position]];
-  const bool known = layer.sparse ? layer.claimable
-                                  : layer.dense.tensor >= 0 &&
-                                        layer.reason == Reason::kDenseKernel;
+  const bool known =
+      layer.sparse ? layer.claimable
+                   : layer.dense.tensor >= 0 && layer.reason == Reason::kDenseKernel;
   return known && layer.pointwise() ? &layer : nullptr;
 }
 

@@ -66,7 +66,8 @@ class Matcher {
   bool taken(const Layer& layer) const { return taken_[layer.position]; }
 
  private:
-  // The node of some kind that makes a tensor with so many readers; -1 if it is another.
+  // The node of some kind that makes a tensor with so many readers; -1 if it is
+  // another.
   int Behind(int tensor_index, int code, int readers = 1) const;
   // The node of some kind that alone reads a tensor; -1 if it is another.
   int Ahead(int tensor_index, int code) const;

@@ -70,7 +70,8 @@ class Array {
       const size_t doubled = 2 * capacity_;
       if (!Reserve(size_ + count < doubled ? doubled : size_ + count)) return false;
     }
-    if (count > 0) memcpy(static_cast<void*>(data_ + size_), elements, count * sizeof(T));
+    if (count > 0)
+      memcpy(static_cast<void*>(data_ + size_), elements, count * sizeof(T));
     size_ += count;
     return true;
   }

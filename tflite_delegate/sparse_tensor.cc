@@ -268,7 +268,8 @@ SparseLayout ReadSparseTensor(const TfLiteTensor& tensor, SparseKernel* kernel,
 
 bool LoadValues(const SparseKernel& kernel, Storage* storage, Bsr* blocks) {
   *blocks = kernel.blocks;
-  const size_t count = static_cast<size_t>(blocks->blocks()) * blocks->window * blocks->n;
+  const size_t count =
+      static_cast<size_t>(blocks->blocks()) * blocks->window * blocks->n;
   blocks->data = LoadFloats(kernel.values, kernel.type, count, storage);
   return blocks->data != nullptr;
 }

@@ -42,8 +42,8 @@ const char* Sentence(Reason reason) {
     case Reason::kWeightsFormat:
       return "Its weights are stored in a shuffled order.";
     case Reason::kCost:
-      return "It is not expected to get faster: the runtime's dense time divided by the "
-             "delegate's is %.2f.";
+      return "It is not expected to get faster: the runtime's dense time divided by "
+             "the delegate's is %.2f.";
     case Reason::kPartition:
       return "The runtime does not hand it over as one operator.";
   }

@@ -7,7 +7,8 @@ namespace {
 
 // Where a tap of a window reads along one axis, or -1 outside of the feature map.
 int Position(int output, int tap, int stride, int dilation, int padding, int size) {
-  const int64_t at = int64_t{1} * output * stride + int64_t{1} * tap * dilation - padding;
+  const int64_t at =
+      int64_t{1} * output * stride + int64_t{1} * tap * dilation - padding;
   return at >= 0 && at < size ? static_cast<int>(at) : -1;
 }
 
@@ -16,8 +17,8 @@ const float* Tap(const Window& window, const Shape& shape, const float* input, i
                  int y, int x, int tap) {
   const int row = Position(y, tap / window.width, window.stride_y, window.dilation_y,
                            window.pad_top, shape.height);
-  const int column = Position(x, tap % window.width, window.stride_x,
-                              window.dilation_x, window.pad_left, shape.width);
+  const int column = Position(x, tap % window.width, window.stride_x, window.dilation_x,
+                              window.pad_left, shape.width);
   if (row < 0 || column < 0) return nullptr;
   return input + ((int64_t{1} * b * shape.height + row) * shape.width + column) *
                      shape.channels;
@@ -62,7 +63,9 @@ float Activate(const Activation& activation, float x) {
     const float gate = shifted < 0 ? 0 : shifted > 6 ? 6 : shifted;
     return x * gate / 6;
   }
-  return x < activation.low ? activation.low : x > activation.high ? activation.high : x;
+  return x < activation.low    ? activation.low
+         : x > activation.high ? activation.high
+                               : x;
 }
 
 void ReferenceConvolution(const Convolution& layer, const Shape& input_shape,
@@ -135,7 +138,8 @@ size_t ReferenceScratch(const ChainSpec& spec, const Shape& input_shape,
                         const Shape& output_shape) {
   int64_t floats = 0;
   if (spec.has_expand) floats += MiddleShape(spec, input_shape).size();
-  if (spec.has_depthwise) floats += DepthwiseShape(spec, input_shape, output_shape).size();
+  if (spec.has_depthwise)
+    floats += DepthwiseShape(spec, input_shape, output_shape).size();
   if (spec.has_squeeze) {
     floats += 2 * spec.squeeze.second.kernel.rows + spec.squeeze.first.kernel.rows;
   }
