@@ -105,7 +105,7 @@ def test_android_needs_its_kit(tmp_path, monkeypatch):
     android = targets.resolve("aarch64-linux-android")
     for variable in ("ANDROID_NDK_HOME", "ANDROID_NDK_ROOT"):
         monkeypatch.delenv(variable, raising=False)
-    with pytest.raises(ValueError, match=r"needs the Android NDK .* ANDROID_NDK_HOME"):
+    with pytest.raises(ValueError, match=r"needs the Android NDK, .* ANDROID_NDK_HOME"):
         delegate_build.build(android, tmp_path / "build")
     monkeypatch.setenv("ANDROID_NDK_ROOT", str(tmp_path))
     with pytest.raises(ValueError, match=r"ANDROID_NDK_ROOT is .* not the folder of"):
