@@ -91,6 +91,23 @@ def test_the_page_of_runtimes_has_every_rule(generator):
     assert "{" not in text
 
 
+def test_the_page_of_the_delegate_has_every_option_and_target():
+    from ai_edge_litert.interpreter import load_delegate
+
+    from tfmot_onexn import targets
+    from tfmot_onexn.tflite import delegate
+
+    text = (DOCS / "delegate.md").read_text()
+    with pytest.raises(ValueError, match="there are") as raised:
+        delegate.load(load_delegate, options={"none": 1})
+    options = str(raised.value).split("there are ")[1].replace(" and ", ", ")
+    assert len(options.split(", ")) >= 5
+    for option in options.split(", "):
+        assert f"| `{option}` |" in text
+    for name in targets.NAMES:
+        assert f"`{name}`" in text
+
+
 def test_the_command_line_page_has_every_argument(generator):
     from tfmot_onexn import cli
 
@@ -101,7 +118,14 @@ def test_the_command_line_page_has_every_argument(generator):
     assert "| `--n` | output channels per block; default `4` |" in text
     assert "| `-o`, `--output` | required |" in text
     assert "If MODEL is a network by name:\n\n| argument |" in text
-    for option in ("--float16", "--quick", "--json", "--uniform", "--threads"):
+    for option in (
+        "--float16",
+        "--quick",
+        "--json",
+        "--uniform",
+        "--threads",
+        "--target",
+    ):
         assert f"| `{option}` |" in text
 
 
