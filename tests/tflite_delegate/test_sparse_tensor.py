@@ -1,10 +1,13 @@
 import re
 
+import hypothesis
 import numpy as np
 import pytest
-from small_files import SmallFile, block_kernel
+from ai_edge_litert.interpreter import Interpreter, load_delegate
+from hypothesis import strategies as st
+from small_files import SmallFile, block_kernel, difference, invoke
 
-from tfmot_onexn.tflite import flatbuffer
+from tfmot_onexn.tflite import flatbuffer, sparse_validation
 
 schema = flatbuffer.schema
 
@@ -270,3 +273,64 @@ def test_densify_must_read_a_sparse_tensor(rng, interpreter):
     message = 'damaged: DENSIFY at operator 0 reads "constant_2", which is not sparse'
     with pytest.raises(RuntimeError, match=message):
         interpreter(flatbuffer.write(model), {})
+
+
+NUMBERS = st.one_of(st.integers(-2, 20), st.sampled_from([255, 256, 65535, 2**31 - 1]))
+PLACES = st.integers(0, 40)
+
+
+def mutate(model, tensor, what, place, number):
+    """Changes one number of a sparse tensor, or the length of one list."""
+    sparsity = tensor.sparsity
+    at = sparsity.dimMetadata[place % len(sparsity.dimMetadata)]
+    if what == "format":
+        at.format = number % 3
+    elif what == "size":
+        at.denseSize = number
+    elif what == "bytes":
+        buffer = model.buffers[tensor.buffer]
+        buffer.data = np.resize(
+            buffer.data, max(1, len(buffer.data) + 4 * (place - 20))
+        )
+    elif what in ("arraySegments", "arrayIndices"):
+        vector = schema.Int32VectorT()
+        old = getattr(level(tensor), what).values
+        values = np.array(old, np.int32)
+        values[place % len(values)] = number
+        vector.values = values[: len(values) - (number == 20)]
+        setattr(level(tensor), what, vector)
+        setattr(level(tensor), f"{what}Type", schema.SparseIndexVector.Int32Vector)
+    else:
+        holder = tensor if what == "shape" else sparsity
+        values = np.array(getattr(holder, what), np.int32)
+        values[place % len(values)] = number
+        setattr(holder, what, values)
+
+
+WHAT = ["format", "size", "bytes", "arraySegments", "arrayIndices"]
+WHAT += ["shape", "traversalOrder", "blockMap"]
+
+
+@hypothesis.settings(max_examples=400)
+@hypothesis.given(
+    st.lists(st.tuples(st.sampled_from(WHAT), PLACES, NUMBERS), min_size=1, max_size=3)
+)
+def test_what_passes_is_what_the_package_lets_pass(library, changes):
+    """Two checks, written apart, agree; and what passes is computed as ever."""
+    model = flatbuffer.read(window(np.random.default_rng(0)))
+    tensor = next(t for t in model.subgraphs[0].tensors if t.sparsity is not None)
+    for change in changes:
+        mutate(model, tensor, *change)
+    faults = list(sparse_validation.tensor_faults(model, tensor))
+    content = flatbuffer.write(model)
+    delegates = [load_delegate(library, {"cost_gate": "off"})]
+    try:
+        loaded = Interpreter(model_content=content, experimental_delegates=delegates)
+        loaded.allocate_tensors()
+    except (RuntimeError, ValueError) as error:
+        assert faults or "failed to prepare" in str(error), error
+        return
+    assert not faults
+    stock = Interpreter(model_content=content)
+    stock.allocate_tensors()
+    assert difference(invoke(loaded), invoke(stock)) <= 1e-5
