@@ -7,12 +7,13 @@
 namespace onexn {
 namespace {
 
+// inputs that are used less often are not worth transposing
+constexpr int kLeastUses = 48;
+
 int Least(int a, int b) { return a < b ? a : b; }
 int Most(int a, int b) { return a > b ? a : b; }
-int Chunks(int channels) { return (channels + kChunk - 1) / kChunk; }
-int RoundUp(int value, int multiple) {
-  return (value + multiple - 1) / multiple * multiple;
-}
+int Divide(int value, int by) { return (value + by - 1) / by; }
+int64_t Aligned(int64_t floats) { return (floats + kChunk - 1) / kChunk * kChunk; }
 
 }  // namespace
 
@@ -23,24 +24,47 @@ struct BlockPlan::Job {
   const float* residual;
   float* output;
   int ranges;
-  float* panel;    // of the whole image with squeeze and excite, else null
+  int range_rows;
+  float* image;    // of all pixels before squeeze and excite, else null
   float* scratch;  // of all ranges
   int64_t range_floats;
   // what comes after squeeze and excite
   const PackedKernel* kernel;
-  int pixels_per_item;
+  int item_pixels;
 };
 
-// A strip: rows of the output, of the padded input, and which of these are new.
-struct BlockPlan::Rows {
+// Rows of the output that one thread does, and its memory.
+struct BlockPlan::Range {
+  int first;
+  int last;
+  int ring_rows;  // padded rows of a chunk
+  bool keeps;     // whether every chunk has its own
+  float* zeros;   // a padded row
+  const float** rows;
+  int32_t* positions;
+  float* sums;      // of each channel over the range
+  float* input;     // the expansion's panel
+  float* expanded;  // rings of padded rows
+  float* chunk;     // of the depthwise convolution's output
+  float* panel;     // the projection's
+
+  float* row(int64_t row_floats, int chunk_index, int y) const {
+    // negative rows count too
+    const int slot = (y + ring_rows) % ring_rows;
+    const int ring = keeps ? chunk_index : 0;
+    return expanded + (int64_t{1} * ring * ring_rows + slot) * row_floats;
+  }
+};
+
+// A strip: rows of the output, and of the input, which may lie outside of the image.
+struct BlockPlan::Strip {
   int first_output;
   int last_output;
-  int first_input;  // may be negative
-  int last_input;   // may be beyond the image
-  int kept;         // rows that the strip before has left
-  bool moves;       // whether they have to be moved to the start
-
-  int first_new() const { return first_input + kept; }
+  int first_input;
+  int last_input;
+  // rows of the image that are not in the ring yet
+  int first_new;
+  int last_new;
 };
 
 bool BlockPlan::Pack(const ChainSpec& spec, const Kernels& kernels) {
@@ -56,17 +80,17 @@ bool BlockPlan::Pack(const ChainSpec& spec, const Kernels& kernels) {
 }
 
 bool BlockPlan::PackDepthwise() {
-  const int channels = spec_.project.kernel.columns;
+  channels_ = spec_.project.kernel.columns;
+  chunks_ = Divide(channels_, kChunk);
   const int taps = spec_.depthwise.window.height * spec_.depthwise.window.width;
-  chunks_ = Chunks(channels);
   if (!depthwise_weights_.Resize(static_cast<size_t>(chunks_) * taps * kChunk) ||
       !depthwise_bias_.Resize(static_cast<size_t>(chunks_) * kChunk)) {
     return false;
   }
-  for (int c = 0; c < channels; ++c) {
+  for (int c = 0; c < channels_; ++c) {
     float* to = &depthwise_weights_[(c / kChunk * taps) * kChunk + c % kChunk];
     for (int t = 0; t < taps; ++t) {
-      to[t * kChunk] = spec_.depthwise.weights[t * channels + c];
+      to[t * kChunk] = spec_.depthwise.weights[t * channels_ + c];
     }
     if (spec_.depthwise.bias != nullptr) depthwise_bias_[c] = spec_.depthwise.bias[c];
   }
@@ -77,23 +101,33 @@ int BlockPlan::InputRows(int rows) const {
   return (rows - 1) * spec_.depthwise.window.stride_y + spec_.depthwise.window.height;
 }
 
-int64_t BlockPlan::ExpandedFloats(int rows, bool one_strip) const {
-  // later strips need what is expanded of every chunk
-  const int kept = spec_.has_expand && !one_strip ? chunks_ : 1;
-  return int64_t{1} * kept * InputRows(rows) * row_pixels_ * kChunk;
+int64_t BlockPlan::RowFloats() const { return int64_t{1} * row_pixels_ * kChunk; }
+
+int64_t BlockPlan::ChunkFloats(int rows) const {
+  return int64_t{1} * rows * output_.width * kChunk;
 }
 
 int64_t BlockPlan::InputFloats(int rows) const {
   if (!spec_.has_expand) return 0;
-  const int pixels = Least(InputRows(rows), input_.height) * input_.width;
-  const int group = kernels_->group(expand_.kernel().width);
-  return PanelPixels(RoundUp(pixels, group)) * kChunk * expand_.input_chunks();
+  const int64_t pixels =
+      int64_t{1} * Least(InputRows(rows), input_.height) * input_.width;
+  return PanelFloats(input_layout_, pixels, input_.channels);
 }
 
-int64_t BlockPlan::PanelFloats(int rows) const {
-  const int pixels = rows * output_.width;
-  const int group = kernels_->group(project_.kernel().width);
-  return PanelPixels(RoundUp(pixels, group)) * kChunk * chunks_;
+int64_t BlockPlan::StripPanelFloats(int rows) const {
+  if (spec_.has_squeeze) return 0;
+  return PanelFloats(project_layout_, int64_t{1} * rows * output_.width, channels_);
+}
+
+int64_t BlockPlan::RangeFloats(int rows, bool one_strip) const {
+  const int input_rows = InputRows(rows);
+  const int64_t rows_of_pointers =
+      Aligned(input_rows * sizeof(float*) / sizeof(float));
+  return RowFloats() + rows_of_pointers +
+         Aligned(int64_t{1} * input_rows * input_.width) + chunks_ * kChunk +
+         Aligned(InputFloats(rows)) +
+         (one_strip ? 1 : chunks_) * input_rows * RowFloats() + ChunkFloats(rows) +
+         Aligned(StripPanelFloats(rows));
 }
 
 bool BlockPlan::Resize(const Shape& input, const Shape& output) {
@@ -102,32 +136,31 @@ bool BlockPlan::Resize(const Shape& input, const Shape& output) {
   const Window& window = spec_.depthwise.window;
   row_pixels_ = Most(window.pad_left + input.width,
                      (output.width - 1) * window.stride_x + window.width);
+  ChooseStrip();
+  return project_.ReadFromPanel(project_layout_) &&
+         (!spec_.has_expand || expand_.ReadFromPanel(input_layout_));
+}
+
+void BlockPlan::ChooseStrip() {
   const int64_t budget = L2CacheBytes() / 2 / static_cast<int64_t>(sizeof(float));
-  int strips = 1;
-  for (;; ++strips) {
-    strip_rows_ = (output.height + strips - 1) / strips;
-    const int64_t panel = PanelFloats(spec_.has_squeeze ? output.height : strip_rows_);
-    const int64_t working = InputFloats(strip_rows_) +
-                            ExpandedFloats(strip_rows_, strips == 1) +
-                            (spec_.has_squeeze ? 0 : panel);
-    if (working <= budget || strip_rows_ == 1) break;
-  }
-  panel_pitch_ = PanelFloats(spec_.has_squeeze ? output.height : strip_rows_) / chunks_;
-  if (!project_.ReadFromPanel(panel_pitch_,
-                              kernels_->group(project_.kernel().width))) {
-    return false;
-  }
-  if (!spec_.has_expand) return true;
-  input_pitch_ = InputFloats(strip_rows_) / expand_.input_chunks();
-  const int rows = Least(InputRows(strip_rows_), input.height);
-  if (!positions_.Resize(static_cast<size_t>(rows) * input.width)) return false;
-  for (int y = 0; y < rows; ++y) {
-    for (int x = 0; x < input.width; ++x) {
-      positions_[y * input.width + x] = (y * row_pixels_ + window.pad_left + x) * kChunk;
+  const int64_t image = int64_t{1} * output_.height * output_.width;
+  const int width = project_.kernel().width;
+  const bool chunked = width == kChunk && project_.uses() < kLeastUses;
+  image_layout_ = ChunkedPanel(*kernels_, image, channels_);
+  for (int strips = 1;; ++strips) {
+    strip_rows_ = Divide(output_.height, strips);
+    const int64_t pixels =
+        spec_.has_squeeze ? image : int64_t{1} * strip_rows_ * output_.width;
+    project_layout_ = chunked ? ChunkedPanel(*kernels_, pixels, channels_)
+                              : TiledPanel(*kernels_, width, pixels, channels_);
+    if (spec_.has_expand) {
+      const int64_t input_pixels =
+          int64_t{1} * Least(InputRows(strip_rows_), input_.height) * input_.width;
+      input_layout_ = TiledPanel(*kernels_, expand_.kernel().width, input_pixels,
+                                 input_.channels);
     }
+    if (strip_rows_ == 1 || RangeFloats(strip_rows_, strips == 1) <= budget) return;
   }
-  return expand_.ReadFromPanel(input_pitch_,
-                               kernels_->group(expand_.kernel().width));
 }
 
 bool BlockPlan::Run(const float* input, const float* residual, float* output,
@@ -136,23 +169,35 @@ bool BlockPlan::Run(const float* input, const float* residual, float* output,
   Job job = {};
   job.plan = this;
   // more ranges than threads, so that one which comes late is not waited for
-  job.ranges = threads == 1 ? 1 : Least(2 * threads, output_.height);
-  const int range_rows = (output_.height + job.ranges - 1) / job.ranges;
-  job.ranges = (output_.height + range_rows - 1) / range_rows;
-  const int64_t panel = panel_pitch_ * chunks_;
-  job.range_floats = RangeFloats(range_rows);
-  const int64_t shared = spec_.has_squeeze ? panel + SqueezeFloats() : 0;
+  job.range_rows =
+      Divide(output_.height, threads == 1 ? 1 : Least(2 * threads, output_.height));
+  job.ranges = Divide(output_.height, job.range_rows);
+  const bool one_strip = job.range_rows <= strip_rows_;
+  job.range_floats = RangeFloats(Least(job.range_rows, strip_rows_), one_strip);
+  if (spec_.has_squeeze) {
+    // it is the memory of the projection's items too
+    const int pixels = Divide(output_.height * output_.width, job.ranges);
+    const int item = threads == 1 ? project_layout_.tile : pixels;
+    const int64_t floats = Aligned(PanelFloats(project_layout_, item, channels_));
+    if (job.range_floats < floats) job.range_floats = floats;
+  }
+  const int64_t image =
+      spec_.has_squeeze
+          ? PanelFloats(image_layout_, int64_t{1} * output_.height * output_.width,
+                        channels_)
+          : 0;
+  const int64_t shared = image + (spec_.has_squeeze ? SqueezeFloats() : 0);
   const int64_t floats = shared + job.ranges * job.range_floats;
   auto* memory = static_cast<float*>(scratch->Take(floats * sizeof(float)));
   if (memory == nullptr) return false;
   job.scratch = memory + shared;
-  for (int image = 0; image < input_.batch; ++image) {
-    job.input = input + image * (input_.size() / input_.batch);
-    job.output = output + image * (output_.size() / output_.batch);
-    job.residual = residual == nullptr
-                       ? nullptr
-                       : residual + image * (output_.size() / output_.batch);
-    job.panel = spec_.has_squeeze ? memory : nullptr;
+  if (spec_.has_squeeze) job.image = memory;
+  const int64_t input_step = input_.size() / input_.batch;
+  const int64_t output_step = output_.size() / output_.batch;
+  for (int i = 0; i < input_.batch; ++i) {
+    job.input = input + i * input_step;
+    job.output = output + i * output_step;
+    job.residual = residual == nullptr ? nullptr : residual + i * output_step;
     RunItems(
         pool, job.ranges,
         [](void* context, int range) {
@@ -161,7 +206,7 @@ bool BlockPlan::Run(const float* input, const float* residual, float* output,
         },
         &job);
     if (!spec_.has_squeeze) continue;
-    const PackedKernel kernel = SqueezedProjection(job, memory + panel);
+    const PackedKernel kernel = SqueezedProjection(job, memory + image);
     job.kernel = &kernel;
     ProjectSqueezed(job, pool);
   }
@@ -169,138 +214,169 @@ bool BlockPlan::Run(const float* input, const float* residual, float* output,
   return true;
 }
 
-void BlockPlan::RunRange(const Job& job, int range) const {
+BlockPlan::Range BlockPlan::RangeOf(const Job& job, int index) const {
+  Range range;
+  range.first = index * job.range_rows;
+  range.last = Least(range.first + job.range_rows, output_.height);
+  const int rows = Least(job.range_rows, strip_rows_);
+  range.ring_rows = InputRows(rows);
+  range.keeps = job.range_rows > strip_rows_;
+  float* memory = job.scratch + index * job.range_floats;
+  const auto take = [&memory](int64_t floats) {
+    float* taken = memory;
+    memory += Aligned(floats);
+    return taken;
+  };
+  range.zeros = take(RowFloats());
+  range.rows = reinterpret_cast<const float**>(
+      take(range.ring_rows * sizeof(float*) / sizeof(float)));
+  range.positions =
+      reinterpret_cast<int32_t*>(take(int64_t{1} * range.ring_rows * input_.width));
+  range.sums = take(chunks_ * kChunk);
+  range.input = take(InputFloats(rows));
+  range.expanded = take((range.keeps ? chunks_ : 1) * range.ring_rows * RowFloats());
+  range.chunk = take(ChunkFloats(rows));
+  range.panel = take(StripPanelFloats(rows));
+  return range;
+}
+
+void BlockPlan::RunRange(const Job& job, int index) const {
   const Window& window = spec_.depthwise.window;
-  const int range_rows = (output_.height + job.ranges - 1) / job.ranges;
-  const int first = range * range_rows;
-  const int last = Least(first + range_rows, output_.height);
-  const bool one_strip = range_rows <= strip_rows_;
-
-  float* panel = job.scratch + range * job.range_floats;
-  float* packed = panel + (job.panel == nullptr ? panel_pitch_ * chunks_ : 0);
-  float* expanded =
-      packed + (spec_.has_expand ? input_pitch_ * expand_.input_chunks() : 0);
-  if (job.panel != nullptr) panel = job.panel;
-  const int64_t chunk_floats = int64_t{1} *
-                               InputRows(Least(range_rows, strip_rows_)) *
-                               row_pixels_ * kChunk;
-  const bool keeps = spec_.has_expand && !one_strip;
-  const int group = kernels_->group(project_.kernel().width);
-  if (project_.bsr().columns % kChunk != 0) {
-    // lanes without a channel are computed too
-    float* unused = expanded + (keeps ? (chunks_ - 1) * chunk_floats : 0);
-    memset(unused, 0, chunk_floats * sizeof(float));
-  }
-
-  Rows rows = {};
-  for (int row = first; row < last; row += strip_rows_) {
-    const Rows before = rows;
-    rows.first_output = row;
-    rows.last_output = Least(row + strip_rows_, last);
-    rows.first_input = row * window.stride_y - window.pad_top;
-    rows.last_input = rows.first_input + InputRows(rows.last_output - row);
-    rows.moves = keeps && row > first;
-    rows.kept = rows.moves ? Most(0, before.last_input - rows.first_input) : 0;
-
-    const int first_new = Most(rows.first_new(), 0);
-    const int last_new = Least(rows.last_input, input_.height);
-    if (spec_.has_expand && last_new > first_new) {
-      PackTask pack;
-      pack.input = job.input + int64_t{1} * first_new * input_.width * input_.channels;
-      pack.pitch = input_.channels;
-      pack.channels = input_.channels;
-      pack.last_chunk = expand_.input_chunks();
-      pack.pixels = (last_new - first_new) * input_.width;
-      pack.group = kernels_->group(expand_.kernel().width);
-      pack.panel = packed;
-      pack.panel_pitch = input_pitch_;
-      kernels_->pack(pack);
-    }
-    float* strip_panel =
-        panel + (job.panel != nullptr
-                     ? int64_t{1} * rows.first_output * output_.width * kChunk
-                     : 0);
+  const Range range = RangeOf(job, index);
+  ClearPadding(range);
+  int done = 0;  // rows of the image before this one are in the ring
+  for (int row = range.first; row < range.last; row += strip_rows_) {
+    Strip strip;
+    strip.first_output = row;
+    strip.last_output = Least(row + strip_rows_, range.last);
+    strip.first_input = row * window.stride_y - window.pad_top;
+    strip.last_input = strip.first_input + InputRows(strip.last_output - row);
+    strip.first_new = Most(strip.first_input, done);
+    strip.last_new = Most(Least(strip.last_input, input_.height), strip.first_new);
+    if (range.keeps) done = strip.last_new;
+    if (spec_.has_expand) PackInput(job, range, strip);
     for (int chunk = 0; chunk < chunks_; ++chunk) {
-      float* here = expanded + (keeps ? chunk * chunk_floats : 0);
-      if (rows.kept > 0) {
-        const int64_t row_floats = int64_t{1} * row_pixels_ * kChunk;
-        const int left = rows.first_input - before.first_input;
-        memmove(here, here + left * row_floats,
-                rows.kept * row_floats * sizeof(float));
-      }
-      Expand(job, rows, packed, chunk, here);
-      float* to = strip_panel + chunk * panel_pitch_;
-      Convolve(rows, here, chunk, to);
-      if (job.panel == nullptr && group > 1) {
-        kernels_->interleave(
-            to, (rows.last_output - rows.first_output) * output_.width, group);
-      }
+      Expand(job, range, strip, chunk);
+      Convolve(job, range, strip, chunk);
     }
-    if (job.panel == nullptr) {
-      Project(job, project_.kernel(), panel, rows.first_output * output_.width,
-              (rows.last_output - rows.first_output) * output_.width);
+    if (job.image == nullptr) {
+      Project(job, project_.kernel(), range.panel, strip.first_output * output_.width,
+              (strip.last_output - strip.first_output) * output_.width);
     }
   }
 }
 
-void BlockPlan::Expand(const Job& job, const Rows& rows, const float* panel, int chunk,
-                       float* expanded) const {
+void BlockPlan::ClearPadding(const Range& range) const {
   const Window& window = spec_.depthwise.window;
-  const int64_t row_floats = int64_t{1} * row_pixels_ * kChunk;
-  const int right = row_pixels_ - window.pad_left - input_.width;
-  const int first_new = Most(rows.first_new(), 0);
-  const int last_new = Least(rows.last_input, input_.height);
-  for (int y = rows.first_new(); y < rows.last_input; ++y) {
-    float* to = expanded + (y - rows.first_input) * row_floats;
-    if (y < 0 || y >= input_.height) {
-      memset(to, 0, row_floats * sizeof(float));
-      continue;
-    }
-    memset(to, 0, window.pad_left * kChunk * sizeof(float));
-    memset(to + (window.pad_left + input_.width) * kChunk, 0,
-           right * kChunk * sizeof(float));
-    if (spec_.has_expand) continue;
+  memset(range.zeros, 0, RowFloats() * sizeof(float));
+  memset(range.sums, 0, chunks_ * kChunk * sizeof(float));
+  const int rings = range.keeps ? chunks_ : 1;
+  if (channels_ % kChunk != 0) {
+    // lanes without a channel are computed too
+    float* last = range.row(RowFloats(), rings - 1, 0);
+    memset(last, 0, range.ring_rows * RowFloats() * sizeof(float));
+  }
+  const int left = window.pad_left * kChunk;
+  const int right = (row_pixels_ - window.pad_left - input_.width) * kChunk;
+  for (int y = 0; y < rings * range.ring_rows; ++y) {
+    float* row = range.expanded + y * RowFloats();
+    memset(row, 0, left * sizeof(float));
+    memset(row + RowFloats() - right, 0, right * sizeof(float));
+  }
+}
+
+void BlockPlan::PackInput(const Job& job, const Range& range, const Strip& strip) const {
+  const int pixels = (strip.last_new - strip.first_new) * input_.width;
+  PackTask pack;
+  pack.input = job.input + int64_t{1} * strip.first_new * input_.width * input_.channels;
+  pack.pitch = input_.channels;
+  pack.channels = input_.channels;
+  pack.pixels = pixels;
+  pack.panel = range.input;
+  pack.layout = input_layout_;
+  kernels_->pack(pack);
+  int32_t* to = range.positions;
+  for (int y = strip.first_new; y < strip.last_new; ++y) {
+    const float* row = range.row(RowFloats(), 0, y);
+    const auto first = static_cast<int32_t>(row - range.expanded) +
+                       spec_.depthwise.window.pad_left * kChunk;
+    for (int x = 0; x < input_.width; ++x) *to++ = first + x * kChunk;
+  }
+}
+
+void BlockPlan::Expand(const Job& job, const Range& range, const Strip& strip,
+                       int chunk) const {
+  if (spec_.has_expand) {
+    const int rows_per_chunk = kChunk / expand_.kernel().width;
+    ProductTask product;
+    product.kernel = &expand_.kernel();
+    product.panel = range.input;
+    product.layout = input_layout_;
+    product.first_row = chunk * rows_per_chunk;
+    product.last_row =
+        Least(product.first_row + rows_per_chunk, expand_.kernel().row_count);
+    product.last_pixel = (strip.last_new - strip.first_new) * input_.width;
+    product.output = range.row(RowFloats(), chunk, 0);
+    product.positions = range.positions;
+    kernels_->multiply(product);
+    return;
+  }
+  for (int y = strip.first_new; y < strip.last_new; ++y) {
     PackTask pack;
-    pack.input = job.input + int64_t{1} * y * input_.width * input_.channels;
+    pack.input = job.input + int64_t{1} * y * input_.width * input_.channels +
+                 chunk * kChunk;
     pack.pitch = input_.channels;
-    pack.channels = input_.channels;
-    pack.first_chunk = chunk;
-    pack.last_chunk = chunk + 1;
+    pack.channels = Least(kChunk, input_.channels - chunk * kChunk);
     pack.pixels = input_.width;
-    pack.panel = to + window.pad_left * kChunk;
+    pack.panel = range.row(RowFloats(), chunk, y) +
+                 spec_.depthwise.window.pad_left * kChunk;
     kernels_->pack(pack);
   }
-  if (!spec_.has_expand || last_new <= first_new) return;
-  const int rows_per_chunk = kChunk / expand_.kernel().width;
-  ProductTask product;
-  product.kernel = &expand_.kernel();
-  product.panel = panel;
-  product.first_row = chunk * rows_per_chunk;
-  product.last_row = Least(product.first_row + rows_per_chunk, expand_.kernel().row_count);
-  product.last_pixel = (last_new - first_new) * input_.width;
-  product.output = expanded + (first_new - rows.first_input) * row_floats;
-  product.positions = positions_.data();
-  kernels_->multiply(product);
 }
 
-void BlockPlan::Convolve(const Rows& rows, const float* expanded, int chunk,
-                         float* panel) const {
+void BlockPlan::Convolve(const Job& job, const Range& range, const Strip& strip,
+                         int chunk) const {
   const Window& window = spec_.depthwise.window;
-  const int taps = window.height * window.width;
+  for (int y = strip.first_input; y < strip.last_input; ++y) {
+    const bool inside = y >= 0 && y < input_.height;
+    range.rows[y - strip.first_input] =
+        inside ? range.row(RowFloats(), chunk, y) : range.zeros;
+  }
+  const int pixels = (strip.last_output - strip.first_output) * output_.width;
+  const bool in_place = job.image == nullptr && project_layout_.chunked();
+  float* to = range.chunk;
+  if (job.image != nullptr) {
+    to = job.image + chunk * image_layout_.pitch +
+         int64_t{1} * strip.first_output * output_.width * kChunk;
+  } else if (in_place) {
+    to = range.panel + chunk * project_layout_.pitch;
+  }
   DepthwiseTask task;
-  task.input = expanded;
-  task.row_pitch = int64_t{1} * row_pixels_ * kChunk;
-  task.weights = depthwise_weights_.data() + int64_t{1} * chunk * taps * kChunk;
+  task.input_rows = range.rows;
+  task.weights = depthwise_weights_.data() +
+                 int64_t{1} * chunk * window.height * window.width * kChunk;
   task.bias = depthwise_bias_.data() + int64_t{1} * chunk * kChunk;
   task.height = window.height;
   task.width = window.width;
   task.stride_y = window.stride_y;
   task.stride_x = window.stride_x;
-  task.rows = rows.last_output - rows.first_output;
+  task.rows = strip.last_output - strip.first_output;
   task.columns = output_.width;
-  task.output = panel;
+  task.output = to;
   task.activation = spec_.depthwise.activation;
   kernels_->depthwise(task);
+  if (job.image != nullptr) {
+    kernels_->sum(to, pixels, range.sums + chunk * kChunk);
+  } else if (!in_place) {
+    PackTask pack;
+    pack.input = to;
+    pack.pitch = kChunk;
+    pack.channels = kChunk;
+    pack.pixels = pixels;
+    pack.panel = range.panel + project_layout_.offset(chunk * kChunk);
+    pack.layout = project_layout_;
+    kernels_->pack(pack);
+  }
 }
 
 void BlockPlan::Project(const Job& job, const PackedKernel& kernel, const float* panel,
@@ -308,6 +384,7 @@ void BlockPlan::Project(const Job& job, const PackedKernel& kernel, const float*
   ProductTask product;
   product.kernel = &kernel;
   product.panel = panel;
+  product.layout = project_layout_;
   product.last_row = kernel.row_count;
   product.last_pixel = pixels;
   product.pitch = output_.channels;
@@ -318,40 +395,30 @@ void BlockPlan::Project(const Job& job, const PackedKernel& kernel, const float*
   kernels_->multiply(product);
 }
 
-int64_t BlockPlan::RangeFloats(int range_rows) const {
-  const int rows = Least(range_rows, strip_rows_);
-  const int64_t panel = spec_.has_squeeze ? 0 : panel_pitch_ * chunks_;
-  const int64_t packed = spec_.has_expand ? input_pitch_ * expand_.input_chunks() : 0;
-  return panel + packed + ExpandedFloats(rows, range_rows <= strip_rows_);
-}
-
 int64_t BlockPlan::SqueezeFloats() const {
   const int64_t rows = project_.kernel().row_count * sizeof(BlockRow) / sizeof(float);
-  return 2 * int64_t{kChunk} * chunks_ + RoundUp(first_.bsr().rows, kChunk) +
-         (rows + project_.value_count() + kChunk - 1) / kChunk * kChunk;
+  return 2 * int64_t{kChunk} * chunks_ + Aligned(first_.bsr().rows) + Aligned(rows) +
+         Aligned(project_.value_count());
 }
 
 PackedKernel BlockPlan::SqueezedProjection(const Job& job, float* memory) const {
+  const int64_t row_floats =
+      project_.kernel().row_count * sizeof(BlockRow) / sizeof(float);
   float* gate = memory;
   float* mean = gate + chunks_ * kChunk;
   float* hidden = mean + chunks_ * kChunk;
-  float* rows = hidden + RoundUp(first_.bsr().rows, kChunk);
-  float* values = rows + project_.kernel().row_count * sizeof(BlockRow) / sizeof(float);
+  float* rows = hidden + Aligned(first_.bsr().rows);
   Squeeze(job, mean, hidden, gate);
-  return Scaled(gate, values, reinterpret_cast<BlockRow*>(rows));
+  return Scaled(gate, rows + Aligned(row_floats), reinterpret_cast<BlockRow*>(rows));
 }
 
 void BlockPlan::Squeeze(const Job& job, float* mean, float* hidden, float* gate) const {
-  const int pixels = output_.height * output_.width;
-  const int group = kernels_->group(project_.kernel().width);
-  memset(mean, 0, chunks_ * kChunk * sizeof(float));
-  for (int chunk = 0; chunk < chunks_; ++chunk) {
-    float* values = job.panel + chunk * panel_pitch_;
-    kernels_->sum(values, pixels, mean + chunk * kChunk);
-    if (group > 1) kernels_->interleave(values, pixels, group);
+  const float share = 1.0f / static_cast<float>(output_.height * output_.width);
+  for (int c = 0; c < channels_; ++c) {
+    float sum = 0;
+    for (int r = 0; r < job.ranges; ++r) sum += RangeOf(job, r).sums[c];
+    mean[c] = sum * share;
   }
-  const float share = 1.0f / static_cast<float>(pixels);
-  for (int c = 0; c < chunks_ * kChunk; ++c) mean[c] *= share;
   VectorTask task;
   task.kernel = &first_.kernel();
   task.input = mean;
@@ -363,12 +430,11 @@ void BlockPlan::Squeeze(const Job& job, float* mean, float* hidden, float* gate)
   task.output = gate;
   task.last_row = second_.kernel().row_count;
   kernels_->multiply_vector(task);
-  for (int c = 0; c < second_.bsr().rows; ++c) gate[c] *= spec_.squeeze.scale;
+  for (int c = 0; c < channels_; ++c) gate[c] *= spec_.squeeze.scale;
 }
 
 // The gate goes into the projection's few weights instead of the many pixels.
-PackedKernel BlockPlan::Scaled(const float* gate, float* values,
-                               BlockRow* rows) const {
+PackedKernel BlockPlan::Scaled(const float* gate, float* values, BlockRow* rows) const {
   const Bsr& bsr = project_.bsr();
   for (int z = 0; z < bsr.blocks(); ++z) {
     const float scale = gate[bsr.indices[z]];
@@ -388,21 +454,46 @@ PackedKernel BlockPlan::Scaled(const float* gate, float* values,
 void BlockPlan::ProjectSqueezed(const Job& job, ThreadPool* pool) const {
   const int pixels = output_.height * output_.width;
   const int threads = pool == nullptr ? 1 : pool->threads();
-  const int group = kernels_->group(project_.kernel().width);
   Job here = job;
-  here.pixels_per_item =
-      threads == 1 ? pixels : RoundUp((pixels + 3 * threads - 1) / (3 * threads), 14 * group);
+  if (threads > 1) {
+    here.item_pixels = Divide(Divide(pixels, job.ranges), project_layout_.tile) *
+                       project_layout_.tile;
+  } else if (project_layout_.chunked()) {
+    here.item_pixels = pixels;
+  } else {
+    here.item_pixels = static_cast<int>(job.range_floats / project_layout_.pitch) *
+                       project_layout_.tile;
+  }
   RunItems(
-      pool, (pixels + here.pixels_per_item - 1) / here.pixels_per_item,
+      pool, Divide(pixels, here.item_pixels),
       [](void* context, int item) {
         const Job& job = *static_cast<const Job*>(context);
-        const BlockPlan& plan = *job.plan;
-        const int first = item * job.pixels_per_item;
-        const int pixels = plan.output_.height * plan.output_.width - first;
-        plan.Project(job, *job.kernel, job.panel + int64_t{1} * first * kChunk, first,
-                     Least(pixels, job.pixels_per_item));
+        job.plan->ProjectItem(job, item);
       },
       &here);
+}
+
+void BlockPlan::ProjectItem(const Job& job, int item) const {
+  const int first = item * job.item_pixels;
+  const int pixels = Least(output_.height * output_.width - first, job.item_pixels);
+  const float* image = job.image + int64_t{1} * first * kChunk;
+  if (project_layout_.chunked()) {
+    Project(job, *job.kernel, image, first, pixels);
+    return;
+  }
+  // items of one range run one after the other
+  float* panel = job.scratch + (job.ranges > 1 ? item * job.range_floats : 0);
+  for (int chunk = 0; chunk < chunks_; ++chunk) {
+    PackTask pack;
+    pack.input = image + chunk * image_layout_.pitch;
+    pack.pitch = kChunk;
+    pack.channels = kChunk;
+    pack.pixels = pixels;
+    pack.panel = panel + project_layout_.offset(chunk * kChunk);
+    pack.layout = project_layout_;
+    kernels_->pack(pack);
+  }
+  Project(job, *job.kernel, panel, first, pixels);
 }
 
 }  // namespace onexn

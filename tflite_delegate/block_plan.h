@@ -2,13 +2,14 @@
 //
 // A strip is a few rows of the output. Sixteen channels at a time are expanded into
 // padded rows and go through the depthwise convolution into a panel, which the
-// projection reads. The strip is chosen so that all of it stays in the L2 cache. Rows
-// that the next strip needs again are kept.
+// projection reads. The strip is chosen so that all of it stays in the L2 cache. The
+// padded rows of each chunk are a ring: what the next strip needs again is still there.
 
 #ifndef ONEXN_BLOCK_PLAN_H_
 #define ONEXN_BLOCK_PLAN_H_
 
 #include "chain.h"
+#include "layout.h"
 #include "memory.h"
 #include "packing.h"
 
@@ -21,32 +22,36 @@ class BlockPlan {
   bool Run(const float* input, const float* residual, float* output, ThreadPool* pool,
            ScratchPool* scratch) const;
 
-  // Rows of the output in a strip.
-  int strip_rows() const { return strip_rows_; }
-
  private:
   struct Job;
-  struct Rows;
+  struct Range;
+  struct Strip;
 
   bool PackDepthwise();
-  int64_t ExpandedFloats(int rows, bool one_strip) const;
-  int64_t InputFloats(int rows) const;
-  int64_t PanelFloats(int rows) const;
-  int64_t RangeFloats(int range_rows) const;
-  int64_t SqueezeFloats() const;
+  void ChooseStrip();
   int InputRows(int rows) const;
+  int64_t RowFloats() const;
+  int64_t ChunkFloats(int rows) const;
+  int64_t InputFloats(int rows) const;
+  int64_t StripPanelFloats(int rows) const;
+  int64_t RangeFloats(int rows, bool one_strip) const;
+  int64_t SqueezeFloats() const;
 
-  void RunRange(const Job& job, int range) const;
-  void Expand(const Job& job, const Rows& rows, const float* panel, int chunk,
-              float* expanded) const;
-  void Convolve(const Rows& rows, const float* expanded, int chunk, float* panel) const;
+  Range RangeOf(const Job& job, int index) const;
+  void RunRange(const Job& job, int index) const;
+  void ClearPadding(const Range& range) const;
+  void PackInput(const Job& job, const Range& range, const Strip& strip) const;
+  void Expand(const Job& job, const Range& range, const Strip& strip, int chunk) const;
+  void Convolve(const Job& job, const Range& range, const Strip& strip, int chunk) const;
   void Project(const Job& job, const PackedKernel& kernel, const float* panel,
                int first_pixel, int pixels) const;
+
   // Computes the gate and returns the projection multiplied by it.
   PackedKernel SqueezedProjection(const Job& job, float* memory) const;
   void Squeeze(const Job& job, float* mean, float* hidden, float* gate) const;
   PackedKernel Scaled(const float* gate, float* values, BlockRow* rows) const;
   void ProjectSqueezed(const Job& job, ThreadPool* pool) const;
+  void ProjectItem(const Job& job, int item) const;
 
   const Kernels* kernels_ = nullptr;
   ChainSpec spec_;
@@ -59,12 +64,13 @@ class BlockPlan {
 
   Shape input_;
   Shape output_;
-  int chunks_ = 0;         // of the depthwise convolution's channels
-  int row_pixels_ = 0;     // of a padded row
+  int channels_ = 0;    // of the depthwise convolution
+  int chunks_ = 0;      // of these
+  int row_pixels_ = 0;  // of a padded row
   int strip_rows_ = 0;
-  int64_t input_pitch_ = 0;
-  int64_t panel_pitch_ = 0;
-  Array<int32_t> positions_;  // of an input strip's pixels among padded rows
+  PanelLayout input_layout_;    // of the expansion
+  PanelLayout image_layout_;    // of the whole image before squeeze and excite
+  PanelLayout project_layout_;  // of the projection
 };
 
 }  // namespace onexn

@@ -13,10 +13,6 @@ int64_t L2CacheBytes();
 // Lets tests see many strips on small feature maps; 0 asks the system again.
 void SetL2CacheBytesForTest(int64_t bytes);
 
-// Pixels from chunk to chunk in a panel that holds so many. Odd, so that the chunks of
-// a pixel do not share a set of the cache.
-inline int64_t PanelPixels(int64_t pixels) { return pixels | 1; }
-
 }  // namespace onexn
 
 #endif  // ONEXN_CACHE_H_

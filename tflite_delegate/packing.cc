@@ -17,7 +17,8 @@ bool Packing::Pack(const Convolution& convolution) {
   const int width = RowWidth(bsr_.n);
   const int parts = bsr_.n / width;
   if (!rows_.Resize(static_cast<size_t>(bsr_.rows / width)) ||
-      !offsets_.Resize(static_cast<size_t>(bsr_.blocks()) * bsr_.window) ||
+      // one more, since products read ahead
+      !offsets_.Resize(static_cast<size_t>(bsr_.blocks()) * bsr_.window + 1) ||
       !bias_.Resize(static_cast<size_t>(bsr_.rows))) {
     return false;
   }
@@ -41,15 +42,13 @@ bool Packing::Pack(const Convolution& convolution) {
   return true;
 }
 
-bool Packing::ReadFromPanel(int64_t panel_pitch, int group) {
-  if (panel_pitch * panel_chunks() > INT32_MAX) return false;
-  const int blocks = bsr_.blocks();
-  for (int z = 0; z < blocks; ++z) {
-    const int channel = bsr_.indices[z];
+bool Packing::ReadFromPanel(const PanelLayout& layout) {
+  if (layout.offset(panel_channels() - 1) > INT32_MAX) return false;
+  int32_t* to = offsets_.data();
+  for (int z = 0; z < bsr_.blocks(); ++z) {
     for (int t = 0; t < bsr_.window; ++t) {
-      const int chunk = t * input_chunks() + channel / kChunk;
-      offsets_[static_cast<size_t>(z) * bsr_.window + t] =
-          static_cast<int32_t>(chunk * panel_pitch + channel % kChunk * group);
+      const int channel = t * input_chunks() * kChunk + bsr_.indices[z];
+      *to++ = static_cast<int32_t>(layout.offset(channel));
     }
   }
   return true;

@@ -16,15 +16,18 @@ class Packing {
   // The convolution's arrays outlive the packing. Returns whether there was memory.
   bool Pack(const Convolution& convolution);
 
-  // Sets where a product finds input channel k of window position t: in chunk
-  // t·chunks + k/16 of a panel with so many floats from chunk to chunk.
-  bool ReadFromPanel(int64_t panel_pitch, int group);
+  // Sets where a product finds its inputs: channel k of window position t is channel
+  // t·16·chunks + k of a panel.
+  bool ReadFromPanel(const PanelLayout& layout);
   // … in an array of channels. The window is a single pixel.
   bool ReadFromVector();
 
   const PackedKernel& kernel() const { return kernel_; }
   int input_chunks() const { return (bsr_.columns + kChunk - 1) / kChunk; }
-  int panel_chunks() const { return bsr_.window * input_chunks(); }
+  // Of a panel, with those that fill its chunks.
+  int panel_channels() const { return bsr_.window * input_chunks() * kChunk; }
+  // How often an input is used, on average.
+  int uses() const { return bsr_.blocks() * bsr_.n / bsr_.columns; }
   int64_t value_count() const {
     return int64_t{1} * bsr_.blocks() * bsr_.window * bsr_.n;
   }

@@ -7,11 +7,11 @@
 namespace onexn {
 namespace {
 
-// pixels of a strip come in multiples of it, so that tiles are full
-constexpr int kTilePixels = 14;
+// inputs that are used less often are not worth transposing
+constexpr int kLeastUses = 48;
 
-int RoundUp(int64_t value, int multiple) {
-  return static_cast<int>((value + multiple - 1) / multiple * multiple);
+int RoundUp(int value, int multiple) {
+  return (value + multiple - 1) / multiple * multiple;
 }
 
 bool IsPlain(const Window& window) {
@@ -40,35 +40,42 @@ bool ProductPlan::Pack(const Convolution& convolution, const Kernels& kernels) {
 bool ProductPlan::Resize(const Shape& input, const Shape& output) {
   input_ = input;
   output_ = output;
+  capacity_ = 0;
   const int64_t pixels = output.pixels();
   if (pixels > INT32_MAX || input.size() > INT32_MAX) return false;
-  capacity_ = 0;  // no panel
   if (pixels == 1 && IsPlain(window_)) return packing_.ReadFromVector();
-  group_ = kernels_->group(packing_.kernel().width);
-  const int tile = kTilePixels * group_;
-  const int64_t pixel_bytes = packing_.panel_chunks() * kChunk * sizeof(float);
-  const int64_t fitting = L2CacheBytes() / 4 / pixel_bytes / tile * tile;
-  capacity_ = RoundUp(pixels, group_);
-  if (fitting < capacity_) capacity_ = static_cast<int>(fitting < tile ? tile : fitting);
-  pitch_ = int64_t{kChunk} * PanelPixels(capacity_);
-  if (!packing_.ReadFromPanel(pitch_, group_)) return false;
-  if (IsPlain(window_)) return true;
+  const int channels = packing_.panel_channels();
+  const int64_t fitting =
+      L2CacheBytes() / 4 / (channels * static_cast<int64_t>(sizeof(float)));
+  const int strip =
+      static_cast<int>(fitting < 1 ? 1 : fitting < pixels ? fitting : pixels);
+  const int width = packing_.kernel().width;
+  const bool chunked = width == kChunk && packing_.uses() < kLeastUses;
+  layout_.tile = TilePixels(*kernels_, width, strip, channels, chunked);
+  capacity_ = RoundUp(strip, layout_.tile);
+  layout_ = chunked ? ChunkedPanel(*kernels_, capacity_, channels)
+                    : TiledPanel(*kernels_, width, capacity_, channels);
+  return packing_.ReadFromPanel(layout_) && (IsPlain(window_) || FindWindows());
+}
 
-  const int positions = window_.height * window_.width;
-  if (!offsets_.Resize(static_cast<size_t>(positions) * pixels)) return false;
+bool ProductPlan::FindWindows() {
+  const size_t pixels = output_.pixels();
+  const size_t positions = static_cast<size_t>(window_.height) * window_.width;
+  if (!offsets_.Resize(positions * pixels)) return false;
   int32_t* to = offsets_.data();
   for (int i = 0; i < window_.height; ++i) {
     for (int j = 0; j < window_.width; ++j) {
-      for (int image = 0; image < output.batch; ++image) {
-        for (int oy = 0; oy < output.height; ++oy) {
+      for (int image = 0; image < output_.batch; ++image) {
+        for (int oy = 0; oy < output_.height; ++oy) {
           const int y = oy * window_.stride_y - window_.pad_top + i * window_.dilation_y;
-          for (int ox = 0; ox < output.width; ++ox) {
+          for (int ox = 0; ox < output_.width; ++ox) {
             const int x =
                 ox * window_.stride_x - window_.pad_left + j * window_.dilation_x;
-            const bool inside = y >= 0 && y < input.height && x >= 0 && x < input.width;
+            const bool inside =
+                y >= 0 && y < input_.height && x >= 0 && x < input_.width;
             *to++ = !inside ? -1
-                            : ((image * input.height + y) * input.width + x) *
-                                  input.channels;
+                            : ((image * input_.height + y) * input_.width + x) *
+                                  input_.channels;
           }
         }
       }
@@ -79,22 +86,22 @@ bool ProductPlan::Resize(const Shape& input, const Shape& output) {
 
 bool ProductPlan::Run(const float* input, const float* residual, float* output,
                       ThreadPool* pool, ScratchPool* scratch) const {
-  const int pixels = static_cast<int>(output_.pixels());
   if (capacity_ == 0) {
     RunVector(input, residual, output);
     return true;
   }
+  const int pixels = static_cast<int>(output_.pixels());
   Job job = {this, input, residual, output, nullptr, 0, capacity_};
   const int threads = pool == nullptr ? 1 : pool->threads();
+  const int64_t panel_floats =
+      PanelFloats(layout_, capacity_, packing_.panel_channels());
   if (threads > 1) {
     // enough strips that a thread which comes late is not waited for
-    const int share = RoundUp((pixels + 3 * threads - 1) / (3 * threads),
-                              kTilePixels * group_);
+    const int share = RoundUp((pixels + 3 * threads - 1) / (3 * threads), layout_.tile);
     if (share < capacity_) job.strip_pixels = share;
+    job.panel_floats = panel_floats;
   }
   const int strips = (pixels + job.strip_pixels - 1) / job.strip_pixels;
-  const int64_t panel_floats = packing_.panel_chunks() * pitch_;
-  if (threads > 1) job.panel_floats = panel_floats;
   const int panels = threads > 1 ? strips : 1;
   job.panels =
       static_cast<float*>(scratch->Take(panels * panel_floats * sizeof(float)));
@@ -126,17 +133,14 @@ void ProductPlan::RunStrip(const Job& job, int strip) const {
   const int first = strip * job.strip_pixels;
   const int count =
       pixels - first < job.strip_pixels ? pixels - first : job.strip_pixels;
-  const int chunks = packing_.input_chunks();
   float* panel = job.panels + strip * job.panel_floats;
 
   PackTask pack;
   pack.input = job.input;
   pack.pitch = input_.channels;
   pack.channels = input_.channels;
-  pack.last_chunk = chunks;
   pack.pixels = count;
-  pack.group = group_;
-  pack.panel_pitch = pitch_;
+  pack.layout = layout_;
   if (offsets_.empty()) {
     pack.input += int64_t{1} * first * input_.channels;
     pack.panel = panel;
@@ -144,7 +148,7 @@ void ProductPlan::RunStrip(const Job& job, int strip) const {
   } else {
     for (int t = 0; t < packing_.bsr().window; ++t) {
       pack.offsets = offsets_.data() + int64_t{1} * t * pixels + first;
-      pack.panel = panel + int64_t{1} * t * chunks * pitch_;
+      pack.panel = panel + layout_.offset(t * packing_.input_chunks() * kChunk);
       kernels_->pack(pack);
     }
   }
@@ -152,6 +156,7 @@ void ProductPlan::RunStrip(const Job& job, int strip) const {
   ProductTask product;
   product.kernel = &packing_.kernel();
   product.panel = panel;
+  product.layout = layout_;
   product.last_row = packing_.kernel().row_count;
   product.last_pixel = count;
   product.pitch = output_.channels;

@@ -4,6 +4,7 @@
 #define ONEXN_PRODUCT_PLAN_H_
 
 #include "chain.h"
+#include "layout.h"
 #include "memory.h"
 #include "packing.h"
 
@@ -22,14 +23,15 @@ class ProductPlan {
   void RunVector(const float* input, const float* residual, float* output) const;
   void RunStrip(const Job& job, int strip) const;
 
+  bool FindWindows();
+
   const Kernels* kernels_ = nullptr;
   Window window_;
   Packing packing_;
   Shape input_;
   Shape output_;
-  int group_ = 1;
-  int capacity_ = 0;  // pixels of a panel
-  int64_t pitch_ = 0;
+  PanelLayout layout_;
+  int capacity_ = 0;  // pixels of a panel; 0: there is a single pixel and no panel
   // where the windows of each pixel are in the input, [window, pixels]
   Array<int32_t> offsets_;
 };

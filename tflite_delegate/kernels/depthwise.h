@@ -1,7 +1,7 @@
 // Depthwise convolutions of 16 channels. Included once per ISA, after its simd_*.h.
 //
-// Up to 7 outputs of a row stay in registers; each input that is loaded serves all of
-// them that it belongs to.
+// Some outputs of a row stay in registers; each input that is loaded serves all of them
+// that it belongs to.
 
 #ifndef ONEXN_KERNELS_DEPTHWISE_H_
 #define ONEXN_KERNELS_DEPTHWISE_H_
@@ -12,10 +12,11 @@
 namespace onexn {
 namespace ONEXN_ISA {
 
-constexpr int kMaxOutputs = 7;
+constexpr int kMaxOutputs = kRegisters == 32 ? 14 : 6;
 
 template <int kWidth, int kStride, int kOutputs>
-inline void DepthwiseTile(const DepthwiseTask& task, const float* input, float* output) {
+inline void DepthwiseTile(const DepthwiseTask& task, const float* const* rows,
+                          int64_t column, float* output) {
   const Vector low = Broadcast(task.activation.low);
   const Vector high = Broadcast(task.activation.high);
   for (int v = 0; v < kChunk; v += kLanes) {
@@ -24,22 +25,22 @@ inline void DepthwiseTile(const DepthwiseTask& task, const float* input, float* 
     ONEXN_UNROLL
     for (int o = 0; o < kOutputs; ++o) sums[o] = bias;
     const float* weights = task.weights + v;
-    const float* row = input + v;
-    for (int y = 0; y < task.height; ++y) {
+    ONEXN_UNROLL
+    for (int y = 0; y < kWidth; ++y) {
+      const float* row = rows[y] + column + v;
       Vector taps[kWidth];
       ONEXN_UNROLL
       for (int x = 0; x < kWidth; ++x) taps[x] = Load(weights + x * kChunk);
       ONEXN_UNROLL
-      for (int column = 0; column < (kOutputs - 1) * kStride + kWidth; ++column) {
-        const Vector value = Load(row + column * kChunk);
+      for (int c = 0; c < (kOutputs - 1) * kStride + kWidth; ++c) {
+        const Vector value = Load(row + c * kChunk);
         ONEXN_UNROLL
         for (int o = 0; o < kOutputs; ++o) {
-          const int x = column - o * kStride;
+          const int x = c - o * kStride;
           if (x >= 0 && x < kWidth) sums[o] = MultiplyAdd(value, taps[x], sums[o]);
         }
       }
       weights += kWidth * kChunk;
-      row += task.row_pitch;
     }
     float* to = output + v;
     if (task.activation.hard_swish) {
@@ -57,12 +58,12 @@ inline void DepthwiseTile(const DepthwiseTask& task, const float* input, float* 
 }
 
 template <int kWidth, int kStride, int kOutputs>
-inline void DepthwiseTileOf(const DepthwiseTask& task, const float* input,
-                            float* output, int outputs) {
+inline void DepthwiseTileOf(const DepthwiseTask& task, const float* const* rows,
+                            int64_t column, float* output, int outputs) {
   if (outputs == kOutputs) {
-    DepthwiseTile<kWidth, kStride, kOutputs>(task, input, output);
+    DepthwiseTile<kWidth, kStride, kOutputs>(task, rows, column, output);
   } else if constexpr (kOutputs > 1) {
-    DepthwiseTileOf<kWidth, kStride, kOutputs - 1>(task, input, output, outputs);
+    DepthwiseTileOf<kWidth, kStride, kOutputs - 1>(task, rows, column, output, outputs);
   }
 }
 
@@ -70,13 +71,14 @@ template <int kWidth, int kStride>
 void DepthwiseRows(const DepthwiseTask& task) {
   float* output = task.output;
   for (int y = 0; y < task.rows; ++y) {
-    const float* input = task.input + int64_t{1} * y * task.stride_y * task.row_pitch;
+    const float* const* rows = task.input_rows + y * task.stride_y;
+    int64_t column = 0;
     int columns = task.columns;
     for (int tiles = (columns + kMaxOutputs - 1) / kMaxOutputs; tiles > 0; --tiles) {
       const int here = (columns + tiles - 1) / tiles;
-      DepthwiseTileOf<kWidth, kStride, kMaxOutputs>(task, input, output, here);
+      DepthwiseTileOf<kWidth, kStride, kMaxOutputs>(task, rows, column, output, here);
       columns -= here;
-      input += here * kStride * kChunk;
+      column += here * kStride * kChunk;
       output += here * kChunk;
     }
   }
@@ -89,15 +91,14 @@ inline void DepthwiseAny(const DepthwiseTask& task) {
   float* output = task.output;
   for (int y = 0; y < task.rows; ++y) {
     for (int x = 0; x < task.columns; ++x, output += kChunk) {
-      const float* input = task.input +
-                           int64_t{1} * y * task.stride_y * task.row_pitch +
-                           x * task.stride_x * kChunk;
+      const float* const* rows = task.input_rows + y * task.stride_y;
+      const int64_t column = int64_t{1} * x * task.stride_x * kChunk;
       for (int v = 0; v < kChunk; v += kLanes) {
         Vector sum = Load(task.bias + v);
         const float* weights = task.weights + v;
         for (int i = 0; i < task.height; ++i) {
           for (int j = 0; j < task.width; ++j, weights += kChunk) {
-            sum = MultiplyAdd(Load(input + i * task.row_pitch + j * kChunk + v),
+            sum = MultiplyAdd(Load(rows[i] + column + j * kChunk + v),
                               Load(weights), sum);
           }
         }
@@ -110,6 +111,7 @@ inline void DepthwiseAny(const DepthwiseTask& task) {
 }
 
 inline void ConvolveDepthwise(const DepthwiseTask& task) {
+  if (task.height != task.width) return DepthwiseAny(task);
   if (task.width == 3 && task.stride_x == 1) return DepthwiseRows<3, 1>(task);
   if (task.width == 3 && task.stride_x == 2) return DepthwiseRows<3, 2>(task);
   if (task.width == 5 && task.stride_x == 1) return DepthwiseRows<5, 1>(task);

@@ -1,8 +1,9 @@
 // What an ISA file provides: one table of functions on plain arrays.
 //
-// A panel holds pixels in the order in which a product reads them:
-// [channels/16][pixels/G][16][G], G pixels side by side so that one vector holds n
-// output channels of each. Its pitch is the number of pixels that it has room for.
+// A panel holds the pixels of a strip in the order in which a product reads them. It is
+// either tiled, [tiles, channels, slot] with the pixels of a tile side by side, which
+// touches few cache lines for each channel; or chunked, [channels/16, pixels, 16], which
+// costs no transposition. Rows of less than 16 channels read tiled panels only.
 
 #ifndef ONEXN_KERNELS_KERNELS_H_
 #define ONEXN_KERNELS_KERNELS_H_
@@ -15,6 +16,19 @@ namespace onexn {
 
 // Channels that stay together in a panel, and the most that a block row has.
 constexpr int kChunk = 16;
+
+struct PanelLayout {
+  int tile = 0;       // pixels that a product takes at once
+  int slot = 0;       // floats from channel to channel of a tile; 0: chunked
+  int64_t pitch = 0;  // floats from tile to tile, or from chunk to chunk
+
+  bool chunked() const { return slot == 0; }
+  // Of a channel of the first pixel.
+  int64_t offset(int channel) const {
+    if (!chunked()) return int64_t{1} * channel * slot;
+    return channel / kChunk * pitch + channel % kChunk;
+  }
+};
 
 // Up to 16 output channels of a block row.
 struct BlockRow {
@@ -29,7 +43,7 @@ struct PackedKernel {
   int stride = 1;           // floats from one block's values to the next block's
   int row_count = 0;        // M / width
   const BlockRow* rows = nullptr;
-  const int32_t* offsets = nullptr;  // of each block's input: floats into the panel
+  const int32_t* offsets = nullptr;  // of each block's input, and one more
   const float* bias = nullptr;       // [M]
   Activation activation;
 };
@@ -39,9 +53,10 @@ struct PackedKernel {
 struct ProductTask {
   const PackedKernel* kernel = nullptr;
   const float* panel = nullptr;
+  PanelLayout layout;
   int first_row = 0;
   int last_row = 0;
-  int first_pixel = 0;  // a multiple of G
+  int first_pixel = 0;  // a multiple of the tile
   int last_pixel = 0;
   // where pixel p and the first row go: output + p·pitch, or output + positions[p]
   float* output = nullptr;
@@ -50,25 +65,21 @@ struct ProductTask {
   const float* residual = nullptr;  // like the output; null without one
 };
 
-// Copies channels of pixels into a panel.
+// Copies channels of pixels into a panel, rounded up to 16 with zeros.
 struct PackTask {
   // where pixel p is: input + p·pitch, or input + offsets[p], zeros if that is < 0
   const float* input = nullptr;
   const int32_t* offsets = nullptr;
   int64_t pitch = 0;
   int channels = 0;
-  int first_chunk = 0;
-  int last_chunk = 0;
   int pixels = 0;
-  int group = 1;
-  float* panel = nullptr;     // of pixel 0 and the first chunk
-  int64_t panel_pitch = 0;    // floats from one chunk to the next
+  float* panel = nullptr;  // of the first pixel and channel
+  PanelLayout layout;
 };
 
-// A depthwise convolution of 16 channels, [rows, columns, 16] to [pixels, 16].
+// A depthwise convolution of 16 channels, rows [columns, 16] to [pixels, 16].
 struct DepthwiseTask {
-  const float* input = nullptr;  // of the first window
-  int64_t row_pitch = 0;         // floats from one row to the next
+  const float* const* input_rows = nullptr;  // padded, those of the first window first
   const float* weights = nullptr;  // [height, width, 16]
   const float* bias = nullptr;     // [16]
   int height = 0;
@@ -95,20 +106,13 @@ struct Kernels {
   const char* isa;
   int lanes;         // floats in a vector
   int planar_width;  // rows up to this wide have one output in a vector
+  int registers;     // of vectors
   void (*multiply)(const ProductTask&);
   void (*pack)(const PackTask&);
-  // Turns a chunk [pixels, 16] in place into [pixels/G][16][G].
-  void (*interleave)(float* chunk, int pixels, int group);
   void (*depthwise)(const DepthwiseTask&);
   // Adds a chunk [pixels, 16] to sums [16].
   void (*sum)(const float* chunk, int pixels, float* sums);
   void (*multiply_vector)(const VectorTask&);
-
-  // Pixels side by side in a vector for rows of some width.
-  int group(int width) const {
-    if (width <= planar_width) return lanes;
-    return width < lanes ? lanes / width : 1;
-  }
 };
 
 }  // namespace onexn

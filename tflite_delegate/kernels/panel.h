@@ -9,112 +9,83 @@
 namespace onexn {
 namespace ONEXN_ISA {
 
-constexpr int kPerChunk = kChunk / kLanes;
+inline const float* Source(const PackTask& task, int pixel) {
+  if (pixel >= task.pixels) return nullptr;
+  if (task.offsets == nullptr) return task.input + pixel * task.pitch;
+  return task.offsets[pixel] < 0 ? nullptr : task.input + task.offsets[pixel];
+}
 
-// Turns kGroup pixels of a chunk, one source each, into [16, kGroup].
-template <int kGroup>
-inline void PackGroup(const float* const* from, int channels, float* to) {
-  Vector values[kPerChunk][kGroup];
-  for (int v = 0; v < kPerChunk; ++v) {
-    const int there = channels - v * kLanes;
-    for (int g = 0; g < kGroup; ++g) {
-      if (there >= kLanes) {
-        values[v][g] = Load(from[g] + v * kLanes);
-      } else {
-        values[v][g] = there > 0 ? LoadPartial(from[g] + v * kLanes, there)
-                                 : Broadcast(0.0f);
-      }
+inline Vector LoadChannels(const float* from, int channels) {
+  if (from == nullptr || channels <= 0) return Broadcast(0.0f);
+  return channels >= kLanes ? Load(from) : LoadPartial(from, channels);
+}
+
+// Turns channels of as many pixels as a vector has lanes into [channels, pixels].
+inline void Transpose(const float* const* from, int first, int channels, float* to,
+                      int64_t slot) {
+  for (int c = 0; c < kChunk; c += kLanes) {
+    Vector pixels[kLanes], transposed[kLanes];
+    ONEXN_UNROLL
+    for (int p = 0; p < kLanes; ++p) {
+      pixels[p] = LoadChannels(from[p] == nullptr ? nullptr : from[p] + first + c,
+                               channels - c);
     }
+    Interleave<kLanes>(pixels, 1, transposed);
+    ONEXN_UNROLL
+    for (int i = 0; i < kLanes; ++i) Store(to + (c + i) * slot, transposed[i]);
   }
-  for (int v = 0; v < kPerChunk; ++v) {
-    Vector interleaved[kGroup];
-    Interleave<kGroup>(values[v], 1, interleaved);
-    for (int g = 0; g < kGroup; ++g) {
-      Store(to + (v * kGroup + g) * kLanes, interleaved[g]);
+}
+
+inline void PackTiled(const PackTask& task) {
+  const PanelLayout& layout = task.layout;
+  float* tile = task.panel;
+  for (int first = 0; first < task.pixels; first += layout.tile, tile += layout.pitch) {
+    const int left = task.pixels - first;
+    const int pixels = left < layout.tile ? left : layout.tile;
+    for (int p = 0; p < pixels; p += kLanes) {
+      const float* from[kLanes];
+      for (int i = 0; i < kLanes; ++i) {
+        from[i] = p + i < pixels ? Source(task, first + p + i) : nullptr;
+      }
+      for (int channel = 0; channel < task.channels; channel += kChunk) {
+        Transpose(from, channel, task.channels - channel,
+                  tile + int64_t{1} * channel * layout.slot + p, layout.slot);
+      }
     }
   }
 }
 
-inline constexpr float kZeros[kChunk] = {};
-
-template <int kGroup>
-void PackInto(const PackTask& task) {
-  for (int chunk = task.first_chunk; chunk < task.last_chunk; ++chunk) {
-    const int first = chunk * kChunk;
-    const int channels = task.channels - first < kChunk ? task.channels - first : kChunk;
-    float* to = task.panel + (chunk - task.first_chunk) * task.panel_pitch;
-    for (int pixel = 0; pixel < task.pixels; pixel += kGroup, to += kGroup * kChunk) {
-      const float* from[kGroup];
-      for (int g = 0; g < kGroup; ++g) {
-        const int p = pixel + g;
-        if (p >= task.pixels) {
-          from[g] = kZeros;
-        } else if (task.offsets == nullptr) {
-          from[g] = task.input + p * task.pitch + first;
-        } else {
-          from[g] = task.offsets[p] < 0 ? kZeros : task.input + task.offsets[p] + first;
-        }
+inline void PackChunked(const PackTask& task) {
+  float* panel = task.panel;
+  for (int channel = 0; channel < task.channels; channel += kChunk) {
+    float* to = panel;
+    panel += task.layout.pitch;
+    for (int p = 0; p < task.pixels; ++p, to += kChunk) {
+      const float* from = Source(task, p);
+      for (int c = 0; c < kChunk; c += kLanes) {
+        Store(to + c, LoadChannels(from == nullptr ? nullptr : from + channel + c,
+                                   task.channels - channel - c));
       }
-      PackGroup<kGroup>(from, channels, to);
     }
   }
 }
 
 inline void Pack(const PackTask& task) {
-  switch (task.group) {
-    case 1:
-      return PackInto<1>(task);
-    case 2:
-      return PackInto<2>(task);
-    case 4:
-      return PackInto<4>(task);
-    case 8:
-      if constexpr (kLanes >= 8) return PackInto<8>(task);
-      return;
-    default:
-      if constexpr (kLanes >= 16) return PackInto<16>(task);
-  }
-}
-
-template <int kGroup>
-void InterleaveInPlace(float* chunk, int pixels) {
-  for (int pixel = 0; pixel < pixels; pixel += kGroup, chunk += kGroup * kChunk) {
-    const float* from[kGroup];
-    for (int g = 0; g < kGroup; ++g) {
-      from[g] = pixel + g < pixels ? chunk + g * kChunk : kZeros;
-    }
-    PackGroup<kGroup>(from, kChunk, chunk);
-  }
-}
-
-inline void InterleaveChunk(float* chunk, int pixels, int group) {
-  switch (group) {
-    case 2:
-      return InterleaveInPlace<2>(chunk, pixels);
-    case 4:
-      return InterleaveInPlace<4>(chunk, pixels);
-    case 8:
-      if constexpr (kLanes >= 8) return InterleaveInPlace<8>(chunk, pixels);
-      return;
-    case 16:
-      if constexpr (kLanes >= 16) return InterleaveInPlace<16>(chunk, pixels);
-      return;
-    default:
-      return;
-  }
+  if (task.layout.chunked()) return PackChunked(task);
+  PackTiled(task);
 }
 
 inline void Sum(const float* chunk, int pixels, float* sums) {
-  for (int v = 0; v < kPerChunk; ++v) {
+  for (int c = 0; c < kChunk; c += kLanes) {
     Vector total[4];
     for (int u = 0; u < 4; ++u) total[u] = Broadcast(0.0f);
-    const float* from = chunk + v * kLanes;
+    const float* from = chunk + c;
     int pixel = 0;
     for (; pixel + 4 <= pixels; pixel += 4, from += 4 * kChunk) {
       for (int u = 0; u < 4; ++u) total[u] = Add(total[u], Load(from + u * kChunk));
     }
     for (; pixel < pixels; ++pixel, from += kChunk) total[0] = Add(total[0], Load(from));
-    float* to = sums + v * kLanes;
+    float* to = sums + c;
     Store(to, Add(Load(to), Add(Add(total[0], total[1]), Add(total[2], total[3]))));
   }
 }

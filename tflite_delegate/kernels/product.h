@@ -110,13 +110,16 @@ inline void Finish(const Vector (&sums)[kTile][Lanes<kWidth>::kVectors], Vector 
   }
 }
 
-template <int kWidth, int kTile>
+template <int kWidth, int kTile, bool kChunked>
 void MultiplyTile(const ProductTask& task, int pixel) {
   using Shape = Lanes<kWidth>;
   constexpr int kVectors = Shape::kVectors, kGroup = Shape::kGroup;
   constexpr int kPixels = kTile * kGroup;
+  constexpr int kStep = kChunked ? kChunk : kGroup;  // from group to group
   const PackedKernel& kernel = *task.kernel;
-  const float* tile = task.panel + int64_t{1} * pixel * kChunk;
+  const float* tile = task.panel + (kChunked ? int64_t{1} * pixel * kChunk
+                                             : pixel / task.layout.tile *
+                                                   task.layout.pitch);
   const int pixels =
       task.last_pixel - pixel < kPixels ? task.last_pixel - pixel : kPixels;
 
@@ -143,14 +146,18 @@ void MultiplyTile(const ProductTask& task, int pixel) {
     const float* weights = kernel.rows[r].data;
     const int32_t* offset = kernel.offsets + kernel.rows[r].begin;
     const int32_t* end = kernel.offsets + kernel.rows[r].end;
-    for (; offset < end; ++offset, weights += kernel.stride) {
-      const float* input = tile + *offset;
+    // read one block ahead: the inputs wait for it
+    int64_t next = *offset;
+    while (offset < end) {
+      const float* input = tile + next;
+      next = *++offset;
       Vector block[kVectors];
       ONEXN_UNROLL
       for (int v = 0; v < kVectors; ++v) block[v] = Shape::Lay(weights, v);
+      weights += kernel.stride;
       ONEXN_UNROLL
       for (int i = 0; i < kTile; ++i) {
-        const Vector x = Repeat<kGroup>(input + i * kGroup * kChunk);
+        const Vector x = Repeat<kGroup>(input + i * kStep);
         ONEXN_UNROLL
         for (int v = 0; v < kVectors; ++v) {
           sums[i][v] = MultiplyAdd(x, block[v], sums[i][v]);
@@ -166,42 +173,39 @@ void MultiplyTile(const ProductTask& task, int pixel) {
   }
 }
 
-template <int kWidth, int kTile>
+template <int kWidth, int kTile, bool kChunked>
 inline void MultiplyTileOf(const ProductTask& task, int pixel, int groups) {
   if (groups == kTile) {
-    MultiplyTile<kWidth, kTile>(task, pixel);
+    MultiplyTile<kWidth, kTile, kChunked>(task, pixel);
   } else if constexpr (kTile > 1) {
-    MultiplyTileOf<kWidth, kTile - 1>(task, pixel, groups);
+    MultiplyTileOf<kWidth, kTile - 1, kChunked>(task, pixel, groups);
   }
 }
 
-template <int kWidth>
+template <int kWidth, bool kChunked>
 void MultiplyWidth(const ProductTask& task) {
   using Shape = Lanes<kWidth>;
-  int groups =
-      (task.last_pixel - task.first_pixel + Shape::kGroup - 1) / Shape::kGroup;
-  int pixel = task.first_pixel;
-  // tiles as equal as can be: a short one at the end would wait for its own sums
-  for (int tiles = (groups + Shape::kMaxTile - 1) / Shape::kMaxTile; tiles > 0; --tiles) {
-    const int here = (groups + tiles - 1) / tiles;
-    MultiplyTileOf<kWidth, Shape::kMaxTile>(task, pixel, here);
-    groups -= here;
-    pixel += here * Shape::kGroup;
+  for (int pixel = task.first_pixel; pixel < task.last_pixel; pixel += task.layout.tile) {
+    const int left = task.last_pixel - pixel;
+    const int pixels = left < task.layout.tile ? left : task.layout.tile;
+    MultiplyTileOf<kWidth, Shape::kMaxTile, kChunked>(
+        task, pixel, (pixels + Shape::kGroup - 1) / Shape::kGroup);
   }
 }
 
 inline void Multiply(const ProductTask& task) {
   switch (task.kernel->width) {
     case 1:
-      return MultiplyWidth<1>(task);
+      return MultiplyWidth<1, false>(task);
     case 2:
-      return MultiplyWidth<2>(task);
+      return MultiplyWidth<2, false>(task);
     case 4:
-      return MultiplyWidth<4>(task);
+      return MultiplyWidth<4, false>(task);
     case 8:
-      return MultiplyWidth<8>(task);
+      return MultiplyWidth<8, false>(task);
     default:
-      return MultiplyWidth<16>(task);
+      if (task.layout.chunked()) return MultiplyWidth<16, true>(task);
+      return MultiplyWidth<16, false>(task);
   }
 }
 
