@@ -60,3 +60,14 @@ def test_a_measurement_that_others_disturbed_is_flagged(seconds, busy, status):
 def test_percentiles_are_numpys():
     values = tuple(np.random.default_rng(0).random(50))
     assert Timing(values).percentile(90) == np.percentile(values, 90)
+
+
+def test_a_job_limits_the_instruction_set(files, monkeypatch, tmp_path):
+    program = tmp_path / "program"
+    program.write_text('#!/bin/sh\necho "{\\"error\\": \\"ISA <$ONEXN_ISA>\\"}"\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(latency.sys, "executable", str(program))
+    monkeypatch.delenv("ONEXN_ISA", raising=False)
+    jobs = [Job(files["dense"], isa="avx2"), Job(files["dense"])]
+    limited, free = latency.measure(jobs, runs=1)
+    assert (limited.error, free.error) == ("ISA <avx2>", "ISA <>")

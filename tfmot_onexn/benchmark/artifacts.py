@@ -76,13 +76,13 @@ def time_rows(
     timings = latency.measure(jobs, runs=runs, seed=seed, track=track)
     rows = []
     for (row, _, _), job, timing in zip(untimed, jobs, timings, strict=True):
-        _record(row, job, timing)
+        record(row, job, timing)
         rows.append(row)
     set_speedups(rows)
     return rows
 
 
-def _record(row: Row, job: latency.Job, timing: latency.Timing) -> None:
+def record(row: Row, job: latency.Job, timing: latency.Timing) -> None:
     """Writes a timing into a row."""
     row.runtime, plus, _ = job.runtime.partition("+")
     row.delegate = delegate.NAME if plus else None

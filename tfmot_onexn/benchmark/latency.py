@@ -38,11 +38,15 @@ def untracked(items: Iterable, total: int, description: str) -> Iterable:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """An artifact to time in a runtime, see `interpreter.split_runtime`."""
+    """An artifact to time in a runtime, see `interpreter.split_runtime`.
+
+    ``isa`` limits the instruction set of the delegate, but not that of the runtime.
+    """
 
     path: str
     runtime: str = "tflite"
     threads: int = 1
+    isa: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,13 +130,14 @@ class _Worker:
             return self
         module = "tfmot_onexn.benchmark.worker"
         arguments = [self._job.path, self._job.runtime, str(self._job.threads)]
+        limit = {"ONEXN_ISA": self._job.isa} if self._job.isa else {}
         self._process = subprocess.Popen(
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", **limit},
         )
         self._receive(self._process)
         return self
