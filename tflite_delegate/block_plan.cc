@@ -37,23 +37,15 @@ struct BlockPlan::Job {
 struct BlockPlan::Range {
   int first;
   int last;
-  int ring_rows;  // padded rows of a chunk
-  bool keeps;     // whether every chunk has its own
-  float* zeros;   // a padded row
+  bool keeps;    // whether there is more than one strip
+  float* zeros;  // a padded row
   const float** rows;
-  int32_t* positions;
   float* sums;      // of each channel over the range
   float* input;     // the expansion's panel
-  float* expanded;  // rings of padded rows
+  float* expanded;  // padded rows of a chunk
+  float* kept;      // rows of each chunk that the next strip needs again
   float* chunk;     // of the depthwise convolution's output
   float* panel;     // the projection's
-
-  float* row(int64_t row_floats, int chunk_index, int y) const {
-    // negative rows count too
-    const int slot = (y + ring_rows) % ring_rows;
-    const int ring = keeps ? chunk_index : 0;
-    return expanded + (int64_t{1} * ring * ring_rows + slot) * row_floats;
-  }
 };
 
 // A strip: rows of the output, and of the input, which may lie outside of the image.
@@ -62,7 +54,7 @@ struct BlockPlan::Strip {
   int last_output;
   int first_input;
   int last_input;
-  // rows of the image that are not in the ring yet
+  // rows of the image that no strip has expanded yet
   int first_new;
   int last_new;
 };
@@ -101,6 +93,10 @@ int BlockPlan::InputRows(int rows) const {
   return (rows - 1) * spec_.depthwise.window.stride_y + spec_.depthwise.window.height;
 }
 
+int BlockPlan::KeptRows() const {
+  return Most(spec_.depthwise.window.height - spec_.depthwise.window.stride_y, 0);
+}
+
 int64_t BlockPlan::RowFloats() const { return int64_t{1} * row_pixels_ * kChunk; }
 
 int64_t BlockPlan::ChunkFloats(int rows) const {
@@ -121,13 +117,10 @@ int64_t BlockPlan::StripPanelFloats(int rows) const {
 
 int64_t BlockPlan::RangeFloats(int rows, bool one_strip) const {
   const int input_rows = InputRows(rows);
-  const int64_t rows_of_pointers =
-      Aligned(input_rows * sizeof(float*) / sizeof(float));
-  return RowFloats() + rows_of_pointers +
-         Aligned(int64_t{1} * input_rows * input_.width) + chunks_ * kChunk +
-         Aligned(InputFloats(rows)) +
-         (one_strip ? 1 : chunks_) * input_rows * RowFloats() + ChunkFloats(rows) +
-         Aligned(StripPanelFloats(rows));
+  const int kept = one_strip ? 0 : chunks_ * KeptRows();
+  return Aligned(input_rows * sizeof(float*) / sizeof(float)) + chunks_ * kChunk +
+         Aligned(InputFloats(rows)) + (1 + input_rows + kept) * RowFloats() +
+         ChunkFloats(rows) + Aligned(StripPanelFloats(rows));
 }
 
 bool BlockPlan::Resize(const Shape& input, const Shape& output) {
@@ -137,12 +130,22 @@ bool BlockPlan::Resize(const Shape& input, const Shape& output) {
   row_pixels_ = Most(window.pad_left + input.width,
                      (output.width - 1) * window.stride_x + window.width);
   ChooseStrip();
-  return project_.ReadFromPanel(project_layout_) &&
-         (!spec_.has_expand || expand_.ReadFromPanel(input_layout_));
+  if (!project_.ReadFromPanel(project_layout_)) return false;
+  if (!spec_.has_expand) return true;
+  const int rows = Least(InputRows(strip_rows_), input.height);
+  if (!positions_.Resize(static_cast<size_t>(rows) * input.width)) return false;
+  int32_t* to = positions_.data();
+  for (int y = 0; y < rows; ++y) {
+    for (int x = 0; x < input.width; ++x) {
+      *to++ = (y * row_pixels_ + window.pad_left + x) * kChunk;
+    }
+  }
+  return expand_.ReadFromPanel(input_layout_);
 }
 
 void BlockPlan::ChooseStrip() {
-  const int64_t budget = L2CacheBytes() / 2 / static_cast<int64_t>(sizeof(float));
+  const int64_t l1_floats = L1CacheBytes() / static_cast<int64_t>(sizeof(float));
+  const int64_t l2_floats = L2CacheBytes() / static_cast<int64_t>(sizeof(float));
   const int64_t image = int64_t{1} * output_.height * output_.width;
   const int width = project_.kernel().width;
   const bool chunked = width == kChunk && project_.uses() < kLeastUses;
@@ -159,7 +162,9 @@ void BlockPlan::ChooseStrip() {
       input_layout_ = TiledPanel(*kernels_, expand_.kernel().width, input_pixels,
                                  input_.channels);
     }
-    if (strip_rows_ == 1 || RangeFloats(strip_rows_, strips == 1) <= budget) return;
+    const bool fits = InputRows(strip_rows_) * RowFloats() <= l1_floats * 3 / 4 &&
+                      RangeFloats(strip_rows_, strips == 1) <= l2_floats * 5 / 8;
+    if (strip_rows_ == 1 || fits) return;
   }
 }
 
@@ -219,7 +224,6 @@ BlockPlan::Range BlockPlan::RangeOf(const Job& job, int index) const {
   range.first = index * job.range_rows;
   range.last = Least(range.first + job.range_rows, output_.height);
   const int rows = Least(job.range_rows, strip_rows_);
-  range.ring_rows = InputRows(rows);
   range.keeps = job.range_rows > strip_rows_;
   float* memory = job.scratch + index * job.range_floats;
   const auto take = [&memory](int64_t floats) {
@@ -229,12 +233,11 @@ BlockPlan::Range BlockPlan::RangeOf(const Job& job, int index) const {
   };
   range.zeros = take(RowFloats());
   range.rows = reinterpret_cast<const float**>(
-      take(range.ring_rows * sizeof(float*) / sizeof(float)));
-  range.positions =
-      reinterpret_cast<int32_t*>(take(int64_t{1} * range.ring_rows * input_.width));
+      take(InputRows(rows) * sizeof(float*) / sizeof(float)));
   range.sums = take(chunks_ * kChunk);
   range.input = take(InputFloats(rows));
-  range.expanded = take((range.keeps ? chunks_ : 1) * range.ring_rows * RowFloats());
+  range.expanded = take(InputRows(rows) * RowFloats());
+  range.kept = take(range.keeps ? chunks_ * KeptRows() * RowFloats() : 0);
   range.chunk = take(ChunkFloats(rows));
   range.panel = take(StripPanelFloats(rows));
   return range;
@@ -244,7 +247,7 @@ void BlockPlan::RunRange(const Job& job, int index) const {
   const Window& window = spec_.depthwise.window;
   const Range range = RangeOf(job, index);
   ClearPadding(range);
-  int done = 0;  // rows of the image before this one are in the ring
+  int done = 0;  // rows of the image before this one are there
   for (int row = range.first; row < range.last; row += strip_rows_) {
     Strip strip;
     strip.first_output = row;
@@ -256,8 +259,10 @@ void BlockPlan::RunRange(const Job& job, int index) const {
     if (range.keeps) done = strip.last_new;
     if (spec_.has_expand) PackInput(job, range, strip);
     for (int chunk = 0; chunk < chunks_; ++chunk) {
+      if (row > range.first) Recall(range, chunk);
       Expand(job, range, strip, chunk);
       Convolve(job, range, strip, chunk);
+      if (strip.last_output < range.last) Keep(range, strip, chunk);
     }
     if (job.image == nullptr) {
       Project(job, project_.kernel(), range.panel, strip.first_output * output_.width,
@@ -270,19 +275,30 @@ void BlockPlan::ClearPadding(const Range& range) const {
   const Window& window = spec_.depthwise.window;
   memset(range.zeros, 0, RowFloats() * sizeof(float));
   memset(range.sums, 0, chunks_ * kChunk * sizeof(float));
-  const int rings = range.keeps ? chunks_ : 1;
+  const int64_t rows = InputRows(Least(range.last - range.first, strip_rows_));
+  // lanes without a channel are computed too
   if (channels_ % kChunk != 0) {
-    // lanes without a channel are computed too
-    float* last = range.row(RowFloats(), rings - 1, 0);
-    memset(last, 0, range.ring_rows * RowFloats() * sizeof(float));
+    memset(range.expanded, 0, rows * RowFloats() * sizeof(float));
   }
   const int left = window.pad_left * kChunk;
   const int right = (row_pixels_ - window.pad_left - input_.width) * kChunk;
-  for (int y = 0; y < rings * range.ring_rows; ++y) {
+  for (int y = 0; y < rows; ++y) {
     float* row = range.expanded + y * RowFloats();
     memset(row, 0, left * sizeof(float));
     memset(row + RowFloats() - right, 0, right * sizeof(float));
   }
+}
+
+void BlockPlan::Recall(const Range& range, int chunk) const {
+  const int64_t floats = KeptRows() * RowFloats();
+  memcpy(range.expanded, range.kept + chunk * floats, floats * sizeof(float));
+}
+
+void BlockPlan::Keep(const Range& range, const Strip& strip, int chunk) const {
+  const int64_t floats = KeptRows() * RowFloats();
+  const int64_t end = (strip.last_input - strip.first_input) * RowFloats();
+  memcpy(range.kept + chunk * floats, range.expanded + end - floats,
+         floats * sizeof(float));
 }
 
 void BlockPlan::PackInput(const Job& job, const Range& range, const Strip& strip) const {
@@ -295,17 +311,12 @@ void BlockPlan::PackInput(const Job& job, const Range& range, const Strip& strip
   pack.panel = range.input;
   pack.layout = input_layout_;
   kernels_->pack(pack);
-  int32_t* to = range.positions;
-  for (int y = strip.first_new; y < strip.last_new; ++y) {
-    const float* row = range.row(RowFloats(), 0, y);
-    const auto first = static_cast<int32_t>(row - range.expanded) +
-                       spec_.depthwise.window.pad_left * kChunk;
-    for (int x = 0; x < input_.width; ++x) *to++ = first + x * kChunk;
-  }
 }
 
 void BlockPlan::Expand(const Job& job, const Range& range, const Strip& strip,
                        int chunk) const {
+  float* new_rows =
+      range.expanded + (strip.first_new - strip.first_input) * RowFloats();
   if (spec_.has_expand) {
     const int rows_per_chunk = kChunk / expand_.kernel().width;
     ProductTask product;
@@ -316,8 +327,8 @@ void BlockPlan::Expand(const Job& job, const Range& range, const Strip& strip,
     product.last_row =
         Least(product.first_row + rows_per_chunk, expand_.kernel().row_count);
     product.last_pixel = (strip.last_new - strip.first_new) * input_.width;
-    product.output = range.row(RowFloats(), chunk, 0);
-    product.positions = range.positions;
+    product.output = new_rows;
+    product.positions = positions_.data();
     kernels_->multiply(product);
     return;
   }
@@ -328,7 +339,7 @@ void BlockPlan::Expand(const Job& job, const Range& range, const Strip& strip,
     pack.pitch = input_.channels;
     pack.channels = Least(kChunk, input_.channels - chunk * kChunk);
     pack.pixels = input_.width;
-    pack.panel = range.row(RowFloats(), chunk, y) +
+    pack.panel = new_rows + (y - strip.first_new) * RowFloats() +
                  spec_.depthwise.window.pad_left * kChunk;
     kernels_->pack(pack);
   }
@@ -339,8 +350,8 @@ void BlockPlan::Convolve(const Job& job, const Range& range, const Strip& strip,
   const Window& window = spec_.depthwise.window;
   for (int y = strip.first_input; y < strip.last_input; ++y) {
     const bool inside = y >= 0 && y < input_.height;
-    range.rows[y - strip.first_input] =
-        inside ? range.row(RowFloats(), chunk, y) : range.zeros;
+    const int row = y - strip.first_input;
+    range.rows[row] = inside ? range.expanded + row * RowFloats() : range.zeros;
   }
   const int pixels = (strip.last_output - strip.first_output) * output_.width;
   const bool in_place = job.image == nullptr && project_layout_.chunked();

@@ -1,9 +1,9 @@
 // [expand] → depthwise → [squeeze and excite] → project → [add], strip by strip.
 //
 // A strip is a few rows of the output. Sixteen channels at a time are expanded into
-// padded rows and go through the depthwise convolution into a panel, which the
-// projection reads. The strip is chosen so that all of it stays in the L2 cache. The
-// padded rows of each chunk are a ring: what the next strip needs again is still there.
+// padded rows, which stay in the L1 cache, and go through the depthwise convolution into
+// a panel, which stays in the L2 cache and which the projection reads. Rows that the next
+// strip needs again are kept.
 
 #ifndef ONEXN_BLOCK_PLAN_H_
 #define ONEXN_BLOCK_PLAN_H_
@@ -30,6 +30,7 @@ class BlockPlan {
   bool PackDepthwise();
   void ChooseStrip();
   int InputRows(int rows) const;
+  int KeptRows() const;
   int64_t RowFloats() const;
   int64_t ChunkFloats(int rows) const;
   int64_t InputFloats(int rows) const;
@@ -40,6 +41,8 @@ class BlockPlan {
   Range RangeOf(const Job& job, int index) const;
   void RunRange(const Job& job, int index) const;
   void ClearPadding(const Range& range) const;
+  void Recall(const Range& range, int chunk) const;
+  void Keep(const Range& range, const Strip& strip, int chunk) const;
   void PackInput(const Job& job, const Range& range, const Strip& strip) const;
   void Expand(const Job& job, const Range& range, const Strip& strip, int chunk) const;
   void Convolve(const Job& job, const Range& range, const Strip& strip, int chunk) const;
@@ -71,6 +74,8 @@ class BlockPlan {
   PanelLayout input_layout_;    // of the expansion
   PanelLayout image_layout_;    // of the whole image before squeeze and excite
   PanelLayout project_layout_;  // of the projection
+  // where the pixels of new rows go among the padded rows
+  Array<int32_t> positions_;
 };
 
 }  // namespace onexn

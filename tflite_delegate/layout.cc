@@ -20,7 +20,7 @@ int TilePixels(const Kernels& kernels, int width, int64_t pixels, int channels,
   const int group = planar                   ? kernels.lanes
                     : width < kernels.lanes ? kernels.lanes / width
                                             : 1;
-  int64_t groups = (kernels.registers - 1 - vectors) / vectors;
+  int64_t groups = MaxTile(kernels.registers, vectors);
   // sums that hide the latency of a multiply-add
   const int64_t least = Divide(12, vectors);
   const int64_t fitting =

@@ -17,6 +17,12 @@ namespace onexn {
 // Channels that stay together in a panel, and the most that a block row has.
 constexpr int kChunk = 16;
 
+// Groups of pixels that a product has registers for, `vectors` of sums for each.
+constexpr int MaxTile(int registers, int vectors) {
+  const int tile = (registers - 2 - vectors) / vectors;
+  return tile < 28 ? tile : 28;
+}
+
 struct PanelLayout {
   int tile = 0;       // pixels that a product takes at once
   int slot = 0;       // floats from channel to channel of a tile; 0: chunked
@@ -62,7 +68,7 @@ struct ProductTask {
   float* output = nullptr;
   const int32_t* positions = nullptr;
   int64_t pitch = 0;
-  const float* residual = nullptr;  // like the output; null without one
+  const float* residual = nullptr;  // residual + p·pitch; null without one
 };
 
 // Copies channels of pixels into a panel, rounded up to 16 with zeros.

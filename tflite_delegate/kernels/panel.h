@@ -3,7 +3,6 @@
 #ifndef ONEXN_KERNELS_PANEL_H_
 #define ONEXN_KERNELS_PANEL_H_
 
-#include "interleave.h"
 #include "kernels.h"
 
 namespace onexn {
@@ -20,17 +19,23 @@ inline Vector LoadChannels(const float* from, int channels) {
   return channels >= kLanes ? Load(from) : LoadPartial(from, channels);
 }
 
-// Turns channels of as many pixels as a vector has lanes into [channels, pixels].
-inline void Transpose(const float* const* from, int first, int channels, float* to,
-                      int64_t slot) {
+// Turns 16 channels of as many pixels as a vector has lanes into [channels, pixels].
+// Those that are not there become zeros.
+template <bool kAll>
+inline void PackSquares(const float* const* from, int first, int channels, float* to,
+                        int64_t slot) {
   for (int c = 0; c < kChunk; c += kLanes) {
     Vector pixels[kLanes], transposed[kLanes];
     ONEXN_UNROLL
     for (int p = 0; p < kLanes; ++p) {
-      pixels[p] = LoadChannels(from[p] == nullptr ? nullptr : from[p] + first + c,
-                               channels - c);
+      if constexpr (kAll) {
+        pixels[p] = Load(from[p] + first + c);
+      } else {
+        pixels[p] = LoadChannels(from[p] == nullptr ? nullptr : from[p] + first + c,
+                                 channels - c);
+      }
     }
-    Interleave<kLanes>(pixels, 1, transposed);
+    Transpose(pixels, transposed);
     ONEXN_UNROLL
     for (int i = 0; i < kLanes; ++i) Store(to + (c + i) * slot, transposed[i]);
   }
@@ -44,12 +49,19 @@ inline void PackTiled(const PackTask& task) {
     const int pixels = left < layout.tile ? left : layout.tile;
     for (int p = 0; p < pixels; p += kLanes) {
       const float* from[kLanes];
+      bool all = true;
       for (int i = 0; i < kLanes; ++i) {
         from[i] = p + i < pixels ? Source(task, first + p + i) : nullptr;
+        all = all && from[i] != nullptr;
       }
-      for (int channel = 0; channel < task.channels; channel += kChunk) {
-        Transpose(from, channel, task.channels - channel,
-                  tile + int64_t{1} * channel * layout.slot + p, layout.slot);
+      int channel = 0;
+      for (; all && channel + kChunk <= task.channels; channel += kChunk) {
+        PackSquares<true>(from, channel, kChunk,
+                          tile + int64_t{1} * channel * layout.slot + p, layout.slot);
+      }
+      for (; channel < task.channels; channel += kChunk) {
+        PackSquares<false>(from, channel, task.channels - channel,
+                           tile + int64_t{1} * channel * layout.slot + p, layout.slot);
       }
     }
   }

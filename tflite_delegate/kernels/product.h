@@ -29,8 +29,8 @@ struct Lanes {
   static constexpr int kGroup = kPlanar          ? kLanes
                                 : kWidth < kLanes ? kLanes / kWidth
                                                   : 1;
-  // registers for sums: not those for a block's weights and for an input
-  static constexpr int kMaxTile = (kRegisters - 1 - kVectors) / kVectors;
+  // registers for sums: not those for a block's weights, an input and two bounds
+  static constexpr int kMaxTile = MaxTile(kRegisters, kVectors);
 
   // Weights or biases v of a row, in the lanes where they belong.
   static Vector Lay(const float* from, int v) {
@@ -52,24 +52,22 @@ template <int kWidth>
 inline void StoreGroup(const Vector* outputs, float* const* to,
                        const float* const* residual, int64_t channel, int pixels) {
   using Shape = Lanes<kWidth>;
-  alignas(64) float values[Shape::kGroup * kWidth];
+  constexpr int kPixelsPerVector = kLanes / kWidth;
+  if (residual == nullptr && pixels == Shape::kGroup) {
+    ONEXN_UNROLL
+    for (int v = 0; v < Shape::kVectors; ++v) {
+      Scatter<kWidth>(outputs[v], to + v * kPixelsPerVector, channel);
+    }
+    return;
+  }
+  float values[Shape::kGroup * kWidth];
   ONEXN_UNROLL
   for (int v = 0; v < Shape::kVectors; ++v) Store(values + v * kLanes, outputs[v]);
   const float* from = values;
-  if (residual != nullptr) {
-    for (int p = 0; p < pixels; ++p, from += kWidth) {
-      for (int o = 0; o < kWidth; ++o) {
-        to[p][channel + o] = from[o] + residual[p][channel + o];
-      }
-    }
-  } else if (pixels == Shape::kGroup) {
-    ONEXN_UNROLL
-    for (int p = 0; p < Shape::kGroup; ++p) {
-      memcpy(to[p] + channel, values + p * kWidth, kWidth * sizeof(float));
-    }
-  } else {
-    for (int p = 0; p < pixels; ++p, from += kWidth) {
-      memcpy(to[p] + channel, from, kWidth * sizeof(float));
+  for (int p = 0; p < pixels; ++p, from += kWidth) {
+    float* at = to[p] + channel;
+    for (int o = 0; o < kWidth; ++o) {
+      at[o] = residual == nullptr ? from[o] : from[o] + residual[p][channel + o];
     }
   }
 }
@@ -110,8 +108,36 @@ inline void Finish(const Vector (&sums)[kTile][Lanes<kWidth>::kVectors], Vector 
   }
 }
 
+// Where the pixels of a tile go, and what is added to them.
+template <int kPixels>
+struct Destination {
+  float* to[kPixels];
+  const float* residual[kPixels];
+
+  void Find(const ProductTask& task, int pixel, int pixels) {
+    const int32_t* positions =
+        task.positions != nullptr ? task.positions + pixel : nullptr;
+    const bool in_a_row =
+        positions != nullptr &&
+        positions[pixels - 1] - positions[0] == (pixels - 1) * kChunk;
+    if (positions != nullptr && !in_a_row) {
+      for (int p = 0; p < pixels; ++p) to[p] = task.output + positions[p];
+    } else {
+      const int64_t pitch = in_a_row ? kChunk : task.pitch;
+      float* first = task.output + (in_a_row ? positions[0] : pitch * pixel);
+      for (int p = 0; p < pixels; ++p) to[p] = first + pitch * p;
+    }
+    if (task.residual == nullptr) return;
+    const float* first = task.residual + task.pitch * pixel;
+    for (int p = 0; p < pixels; ++p) residual[p] = first + task.pitch * p;
+  }
+};
+
+// Not inlined, so that the compiler does not unfold the destination as well.
 template <int kWidth, int kTile, bool kChunked>
-void MultiplyTile(const ProductTask& task, int pixel) {
+__attribute__((noinline)) void MultiplyTile(const ProductTask& task, int pixel,
+                                            float* const* to,
+                                            const float* const* residual) {
   using Shape = Lanes<kWidth>;
   constexpr int kVectors = Shape::kVectors, kGroup = Shape::kGroup;
   constexpr int kPixels = kTile * kGroup;
@@ -122,16 +148,6 @@ void MultiplyTile(const ProductTask& task, int pixel) {
                                                    task.layout.pitch);
   const int pixels =
       task.last_pixel - pixel < kPixels ? task.last_pixel - pixel : kPixels;
-
-  float* to[kPixels];
-  const float* residuals[kPixels];
-  const float* const* residual = task.residual != nullptr ? residuals : nullptr;
-  for (int p = 0; p < pixels; ++p) {
-    const int64_t at = task.positions != nullptr ? task.positions[pixel + p]
-                                                 : task.pitch * (pixel + p);
-    to[p] = task.output + at;
-    if (residual != nullptr) residuals[p] = task.residual + at;
-  }
 
   const Vector low = Broadcast(kernel.activation.low);
   const Vector high = Broadcast(kernel.activation.high);
@@ -174,11 +190,12 @@ void MultiplyTile(const ProductTask& task, int pixel) {
 }
 
 template <int kWidth, int kTile, bool kChunked>
-inline void MultiplyTileOf(const ProductTask& task, int pixel, int groups) {
+inline void MultiplyTileOf(const ProductTask& task, int pixel, int groups,
+                           float* const* to, const float* const* residual) {
   if (groups == kTile) {
-    MultiplyTile<kWidth, kTile, kChunked>(task, pixel);
+    MultiplyTile<kWidth, kTile, kChunked>(task, pixel, to, residual);
   } else if constexpr (kTile > 1) {
-    MultiplyTileOf<kWidth, kTile - 1, kChunked>(task, pixel, groups);
+    MultiplyTileOf<kWidth, kTile - 1, kChunked>(task, pixel, groups, to, residual);
   }
 }
 
@@ -188,8 +205,11 @@ void MultiplyWidth(const ProductTask& task) {
   for (int pixel = task.first_pixel; pixel < task.last_pixel; pixel += task.layout.tile) {
     const int left = task.last_pixel - pixel;
     const int pixels = left < task.layout.tile ? left : task.layout.tile;
+    Destination<Shape::kMaxTile * Shape::kGroup> destination;
+    destination.Find(task, pixel, pixels);
     MultiplyTileOf<kWidth, Shape::kMaxTile, kChunked>(
-        task, pixel, (pixels + Shape::kGroup - 1) / Shape::kGroup);
+        task, pixel, (pixels + Shape::kGroup - 1) / Shape::kGroup, destination.to,
+        task.residual != nullptr ? destination.residual : nullptr);
   }
 }
 

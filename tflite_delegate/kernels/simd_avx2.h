@@ -5,6 +5,7 @@
 
 #include <immintrin.h>
 #include <stdint.h>
+#include <string.h>
 
 namespace onexn {
 namespace ONEXN_ISA {
@@ -70,11 +71,50 @@ inline Vector ToPixels(Vector v) {
   return v;
 }
 
+template <int kWidth>
+inline void ScatterThroughMemory(Vector v, float* const* to, long offset) {
+  float values[kLanes];
+  Store(values, v);
+  for (int i = 0; i < kLanes / kWidth; ++i) {
+    memcpy(to[i] + offset, values + i * kWidth, kWidth * sizeof(float));
+  }
+}
+
+// Writes n lanes after the other to a place each.
+template <int kWidth>
+inline void Scatter(Vector v, float* const* to, long offset) {
+  if constexpr (kWidth == 4) {
+    _mm_storeu_ps(to[0] + offset, _mm256_castps256_ps128(v));
+    _mm_storeu_ps(to[1] + offset, _mm256_extractf128_ps(v, 1));
+  } else {
+    ScatterThroughMemory<kWidth>(v, to, offset);
+  }
+}
+
 inline void Zip(Vector u, Vector v, Vector* low, Vector* high) {
   const Vector even = _mm256_unpacklo_ps(u, v);
   const Vector odd = _mm256_unpackhi_ps(u, v);
   *low = _mm256_permute2f128_ps(even, odd, 0x20);
   *high = _mm256_permute2f128_ps(even, odd, 0x31);
+}
+
+// Rows of 8 become columns.
+inline void Transpose(const Vector* rows, Vector* columns) {
+  __m256 pairs[8], quads[8];
+  for (int i = 0; i < 8; i += 2) {
+    pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+    pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+  }
+  for (int i = 0; i < 8; i += 4) {
+    for (int j = 0; j < 2; ++j) {
+      quads[i + 2 * j] = _mm256_shuffle_ps(pairs[i + j], pairs[i + j + 2], 0x44);
+      quads[i + 2 * j + 1] = _mm256_shuffle_ps(pairs[i + j], pairs[i + j + 2], 0xee);
+    }
+  }
+  for (int c = 0; c < 4; ++c) {
+    columns[c] = _mm256_permute2f128_ps(quads[c], quads[4 + c], 0x20);
+    columns[4 + c] = _mm256_permute2f128_ps(quads[c], quads[4 + c], 0x31);
+  }
 }
 
 }  // namespace ONEXN_ISA

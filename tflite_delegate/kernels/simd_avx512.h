@@ -7,6 +7,7 @@
 #define ONEXN_KERNELS_SIMD_AVX512_H_
 
 #include <immintrin.h>
+#include <string.h>
 
 namespace onexn {
 namespace ONEXN_ISA {
@@ -82,6 +83,31 @@ inline Vector ToPixels(Vector v) {
   return v;
 }
 
+template <int kWidth>
+inline void ScatterThroughMemory(Vector v, float* const* to, long offset) {
+  float values[kLanes];
+  Store(values, v);
+  for (int i = 0; i < kLanes / kWidth; ++i) {
+    memcpy(to[i] + offset, values + i * kWidth, kWidth * sizeof(float));
+  }
+}
+
+// Writes n lanes after the other to a place each.
+template <int kWidth>
+inline void Scatter(Vector v, float* const* to, long offset) {
+  if constexpr (kWidth == 8) {
+    _mm256_storeu_ps(to[0] + offset, _mm512_castps512_ps256(v));
+    _mm256_storeu_ps(to[1] + offset, _mm512_extractf32x8_ps(v, 1));
+  } else if constexpr (kWidth == 4) {
+    _mm_storeu_ps(to[0] + offset, _mm512_castps512_ps128(v));
+    _mm_storeu_ps(to[1] + offset, _mm512_extractf32x4_ps(v, 1));
+    _mm_storeu_ps(to[2] + offset, _mm512_extractf32x4_ps(v, 2));
+    _mm_storeu_ps(to[3] + offset, _mm512_extractf32x4_ps(v, 3));
+  } else {
+    ScatterThroughMemory<kWidth>(v, to, offset);
+  }
+}
+
 // u0 v0 u1 v1 … of the lower and of the upper halves.
 inline void Zip(Vector u, Vector v, Vector* low, Vector* high) {
   *low = _mm512_permutex2var_ps(
@@ -89,6 +115,36 @@ inline void Zip(Vector u, Vector v, Vector* low, Vector* high) {
   *high = _mm512_permutex2var_ps(
       u, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31),
       v);
+}
+
+// Rows of 16 become columns.
+inline void Transpose(const Vector* rows, Vector* columns) {
+  __m512 pairs[16], quads[16], halves[16];
+  for (int i = 0; i < 16; i += 2) {
+    pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+    pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+  }
+  // quads[4r + c]: column 4l + c of rows 4r to 4r + 3 in each 128 bits l
+  for (int i = 0; i < 16; i += 4) {
+    for (int j = 0; j < 2; ++j) {
+      const __m512d low = _mm512_castps_pd(pairs[i + j]);
+      const __m512d high = _mm512_castps_pd(pairs[i + j + 2]);
+      quads[i + 2 * j] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+      quads[i + 2 * j + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+    }
+  }
+  for (int c = 0; c < 4; ++c) {
+    halves[c] = _mm512_shuffle_f32x4(quads[c], quads[4 + c], 0x88);
+    halves[4 + c] = _mm512_shuffle_f32x4(quads[c], quads[4 + c], 0xdd);
+    halves[8 + c] = _mm512_shuffle_f32x4(quads[8 + c], quads[12 + c], 0x88);
+    halves[12 + c] = _mm512_shuffle_f32x4(quads[8 + c], quads[12 + c], 0xdd);
+  }
+  for (int c = 0; c < 4; ++c) {
+    columns[c] = _mm512_shuffle_f32x4(halves[c], halves[8 + c], 0x88);
+    columns[4 + c] = _mm512_shuffle_f32x4(halves[4 + c], halves[12 + c], 0x88);
+    columns[8 + c] = _mm512_shuffle_f32x4(halves[c], halves[8 + c], 0xdd);
+    columns[12 + c] = _mm512_shuffle_f32x4(halves[4 + c], halves[12 + c], 0xdd);
+  }
 }
 
 }  // namespace ONEXN_ISA

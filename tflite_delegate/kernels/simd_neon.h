@@ -4,6 +4,7 @@
 #define ONEXN_KERNELS_SIMD_NEON_H_
 
 #include <arm_neon.h>
+#include <string.h>
 
 namespace onexn {
 namespace ONEXN_ISA {
@@ -55,10 +56,29 @@ inline Vector ToPixels(Vector v) {
   return v;
 }
 
+// Writes n lanes after the other to a place each.
+template <int kWidth>
+inline void Scatter(Vector v, float* const* to, long offset) {
+  float values[kLanes];
+  Store(values, v);
+  for (int i = 0; i < kLanes / kWidth; ++i) {
+    memcpy(to[i] + offset, values + i * kWidth, kWidth * sizeof(float));
+  }
+}
+
 inline void Zip(Vector u, Vector v, Vector* low, Vector* high) {
   const float32x4x2_t zipped = vzipq_f32(u, v);
   *low = zipped.val[0];
   *high = zipped.val[1];
+}
+
+// Rows of 4 become columns.
+inline void Transpose(const Vector* rows, Vector* columns) {
+  Vector even[2], odd[2];
+  Zip(rows[0], rows[2], &even[0], &even[1]);
+  Zip(rows[1], rows[3], &odd[0], &odd[1]);
+  Zip(even[0], odd[0], &columns[0], &columns[1]);
+  Zip(even[1], odd[1], &columns[2], &columns[3]);
 }
 
 }  // namespace ONEXN_ISA

@@ -56,9 +56,28 @@ inline Vector ToPixels(Vector v) {
   return v;
 }
 
+// Writes n lanes after the other to a place each.
+template <int kWidth>
+inline void Scatter(Vector v, float* const* to, long offset) {
+  float values[kLanes];
+  Store(values, v);
+  for (int i = 0; i < kLanes / kWidth; ++i) {
+    memcpy(to[i] + offset, values + i * kWidth, kWidth * sizeof(float));
+  }
+}
+
 inline void Zip(Vector u, Vector v, Vector* low, Vector* high) {
   *low = Vector{u[0], v[0], u[1], v[1]};
   *high = Vector{u[2], v[2], u[3], v[3]};
+}
+
+// Rows of 4 become columns.
+inline void Transpose(const Vector* rows, Vector* columns) {
+  Vector even[2], odd[2];
+  Zip(rows[0], rows[2], &even[0], &even[1]);
+  Zip(rows[1], rows[3], &odd[0], &odd[1]);
+  Zip(even[0], odd[0], &columns[0], &columns[1]);
+  Zip(even[1], odd[1], &columns[2], &columns[3]);
 }
 
 }  // namespace ONEXN_ISA
