@@ -23,7 +23,9 @@ class BuildDelegate(build_ext):
     """Builds the delegate where setuptools expects an extension of Python."""
 
     def build_extension(self, ext):
-        folder = pathlib.Path(self.build_temp, "delegate")
+        # an editable installation is made again and again
+        temporary = ROOT / "build" if self.editable_mode else self.build_temp
+        folder = pathlib.Path(temporary, "delegate")
         try:
             library = delegate_build.build(targets.resolve(targets.HOST), folder)
         except ValueError as error:

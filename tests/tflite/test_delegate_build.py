@@ -1,6 +1,7 @@
 import struct
 
 import pytest
+from delegate_libraries import library_for, write_small
 
 from tfmot_onexn import targets
 from tfmot_onexn.tflite import delegate_build
@@ -39,24 +40,52 @@ def test_sources_are_all_that_is_built(tmp_path):
     assert {".txt", ".map", ".cc", ".h"} == names
 
 
+@pytest.fixture
+def small(tmp_path, monkeypatch):
+    sources = write_small(tmp_path / "sources")
+    monkeypatch.setattr(delegate_build, "sources", lambda: sources)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "name", ["host", "x86-64-v3", "aarch64-linux-gnu", "armv7-linux-gnueabihf"]
+    "name", ["x86-64-v3", "aarch64-linux-gnu", "armv7-linux-gnueabihf"]
 )
-def test_a_library_is_built_for_its_target(name, tmp_path):
+def test_a_library_is_built_for_its_target(name):
     target = targets.resolve(name)
-    library = delegate_build.build(target, tmp_path / "build")
-    assert library == tmp_path / "build" / "libonexn_delegate.so"
+    library = library_for(name)
+    assert library.name == "libonexn_delegate.so"
     assert machine_of(library) == _MACHINES[target.processor]
 
 
+def test_this_machines_compiler_builds_for_the_host(tmp_path, small):
+    host = targets.resolve("host")
+    library = delegate_build.build(host, tmp_path / "build")
+    assert machine_of(library) == _MACHINES[host.processor]
+    assert not (tmp_path / "build" / "zig.cmake").exists()
+
+
 @pytest.mark.slow
-def test_zig_builds_where_there_is_no_compiler(tmp_path, monkeypatch):
+def test_zig_builds_where_there_is_no_compiler(tmp_path, monkeypatch, small):
     monkeypatch.setattr(delegate_build, "has_compiler", lambda: False)
     host = targets.resolve("host")
-    library = delegate_build.build(host, tmp_path)
+    library = delegate_build.build(host, tmp_path / "build")
     assert machine_of(library) == _MACHINES[host.processor]
-    assert f"{host.triple}.2.17" in (tmp_path / "zig-c++").read_text()
+    assert f"{host.triple}.2.17" in (tmp_path / "build" / "zig-c++").read_text()
+
+
+@pytest.mark.slow
+def test_a_second_build_compiles_nothing_but_may_have_another_compiler(
+    tmp_path, monkeypatch, small
+):
+    host = targets.resolve("host")
+    delegate_build.build(host, tmp_path)
+    (one,) = tmp_path.glob("CMakeFiles/onexn_delegate.dir/small.cc.o")
+    before = one.stat().st_mtime_ns
+    delegate_build.build(host, tmp_path)
+    assert one.stat().st_mtime_ns == before
+    monkeypatch.setattr(delegate_build, "has_compiler", lambda: False)
+    delegate_build.build(host, tmp_path)
+    assert one.stat().st_mtime_ns > before
 
 
 def test_compilers_are_found_as_cmake_does(tmp_path, monkeypatch):

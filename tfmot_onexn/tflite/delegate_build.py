@@ -70,7 +70,8 @@ def build(target: Target, directory: pathlib.Path) -> pathlib.Path:
     Args:
       target: what for. This machine's own compiler is used for "host" where there is
         one; zig, from PyPI, for all else but Android.
-      directory: for what the build leaves; made if missing.
+      directory: for what the build leaves; made if missing. What an earlier build
+        left there, with whatever compiler, is used as far as it can be.
 
     Returns:
       The path of the library in ``directory``.
@@ -81,6 +82,7 @@ def build(target: Target, directory: pathlib.Path) -> pathlib.Path:
     """
     directory = pathlib.Path(directory).resolve()
     directory.mkdir(parents=True, exist_ok=True)
+    _forget_compiler(directory)
     cmake = _tool("cmake")
     configure = [
         *(cmake, "-S", str(sources()), "-B", str(directory), "-G", "Ninja"),
@@ -94,6 +96,13 @@ def build(target: Target, directory: pathlib.Path) -> pathlib.Path:
     _run(configure, target)
     _run([cmake, "--build", str(directory), "--target", "onexn_delegate"], target)
     return directory / LIBRARY
+
+
+def _forget_compiler(directory: pathlib.Path) -> None:
+    """Removes what CMake keeps of its last run, but for the compiled files."""
+    (directory / "CMakeCache.txt").unlink(missing_ok=True)
+    for found in directory.glob("CMakeFiles/[0-9]*"):
+        shutil.rmtree(found)
 
 
 def _tool(name: str) -> str:
