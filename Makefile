@@ -14,7 +14,7 @@ PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constra
 setup: .venv/ready
 
 # what the delegate is built from
-DELEGATE := $(wildcard $(addprefix tflite_delegate/,CMakeLists.txt *.map *.cc *.h */*.cc */*.h))
+DELEGATE := $(wildcard $(addprefix tflite_delegate/,CMakeLists.txt *.map *.cc *.h kernels/*))
 
 .venv/ready: constraints.txt pyproject.toml setup.py build_backend.py $(DELEGATE)
 	$(PYTHON) -m venv .venv

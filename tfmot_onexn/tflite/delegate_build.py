@@ -17,7 +17,7 @@ from tfmot_onexn.targets import Target
 
 LIBRARY = "libonexn_delegate.so"
 # below the folder of the sources, what the library is built from
-SOURCES = ("CMakeLists.txt", "*.map", "**/*.cc", "**/*.h")
+SOURCES = ("CMakeLists.txt", "*.map", "*.cc", "*.h", "kernels/*.cc", "kernels/*.h")
 # the oldest C library that a file built with zig runs with
 GLIBC = "2.17"
 _EXTRA = "pip install tfmot-onexn[build]"
