@@ -68,7 +68,8 @@ bool BlockPlan::Pack(const ChainSpec& spec, const Kernels& kernels) {
                            !first_.ReadFromVector() || !second_.ReadFromVector())) {
     return false;
   }
-  return project_.Pack(spec.project) && PackDepthwise();
+  return project_.Pack(spec.project) && project_.JoinRowsIfUseful(kernels) &&
+         PackDepthwise();
 }
 
 bool BlockPlan::PackDepthwise() {

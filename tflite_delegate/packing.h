@@ -16,6 +16,11 @@ class Packing {
   // The convolution's arrays outlive the packing. Returns whether there was memory.
   bool Pack(const Convolution& convolution);
 
+  // Joins neighbouring block rows to rows of 16 channels, with zeros where only some of
+  // them have a block. It pays where the inputs are used so rarely that laying them out
+  // for narrow rows costs more than the zeros. Returns whether there was memory.
+  bool JoinRowsIfUseful(const Kernels& kernels);
+
   // Sets where a product finds its inputs: channel k of window position t is channel
   // t·16·chunks + k of a panel.
   bool ReadFromPanel(const PanelLayout& layout);
@@ -36,9 +41,18 @@ class Packing {
  private:
   Bsr bsr_;
   PackedKernel kernel_;
+  // Without a bias, the one that is there stays.
+  bool FillRows(const float* bias, int channels);
+  int JoinedBlocks(int first, int last) const;
+  void JoinRows(int first, int last, int32_t* end);
+
   Array<BlockRow> rows_;
   Array<int32_t> offsets_;
   Array<float> bias_;
+  // of joined rows
+  Array<float> joined_data_;
+  Array<int32_t> joined_indices_;
+  Array<int32_t> joined_indptr_;
 };
 
 }  // namespace onexn

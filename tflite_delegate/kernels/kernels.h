@@ -47,10 +47,11 @@ struct BlockRow {
 struct PackedKernel {
   int width = 1;            // output channels of each row: 1, 2, 4, 8 or 16
   int stride = 1;           // floats from one block's values to the next block's
-  int row_count = 0;        // M / width
+  int channels = 0;         // M
+  int row_count = 0;        // M / width, rounded up
   const BlockRow* rows = nullptr;
   const int32_t* offsets = nullptr;  // of each block's input, and one more
-  const float* bias = nullptr;       // [M]
+  const float* bias = nullptr;       // [rows, width]
   Activation activation;
 };
 

@@ -76,7 +76,7 @@ inline void StoreGroup(const Vector* outputs, float* const* to,
 template <int kWidth, int kTile, bool kHardSwish>
 inline void Finish(const Vector (&sums)[kTile][Lanes<kWidth>::kVectors], Vector low,
                    Vector high, float* const* to, const float* const* residual,
-                   int64_t channel, int pixels) {
+                   int64_t channel, int pixels, int channels) {
   using Shape = Lanes<kWidth>;
   ONEXN_UNROLL
   for (int i = 0; i < kTile; ++i) {
@@ -89,6 +89,15 @@ inline void Finish(const Vector (&sums)[kTile][Lanes<kWidth>::kVectors], Vector 
       ONEXN_UNROLL
       for (int v = 0; v < Shape::kVectors; ++v) {
         const int64_t at = channel + v * kLanes;
+        const int there = channels - v * kLanes;
+        if (there < kLanes) {  // of the last row, joined of too few
+          if (there <= 0) continue;
+          if (residual != nullptr) {
+            outputs[v] = Add(outputs[v], LoadPartial(residual[i] + at, there));
+          }
+          StorePartial(to[i] + at, outputs[v], there);
+          continue;
+        }
         if (residual != nullptr) outputs[v] = Add(outputs[v], Load(residual[i] + at));
         Store(to[i] + at, outputs[v]);
       }
@@ -181,10 +190,13 @@ __attribute__((noinline)) void MultiplyTile(const ProductTask& task, int pixel,
       }
     }
     const int64_t channel = int64_t{1} * (r - task.first_row) * kWidth;
+    const int channels = kernel.channels - r * kWidth;
     if (kernel.activation.hard_swish) {
-      Finish<kWidth, kTile, true>(sums, low, high, to, residual, channel, pixels);
+      Finish<kWidth, kTile, true>(sums, low, high, to, residual, channel, pixels,
+                                  channels);
     } else {
-      Finish<kWidth, kTile, false>(sums, low, high, to, residual, channel, pixels);
+      Finish<kWidth, kTile, false>(sums, low, high, to, residual, channel, pixels,
+                                   channels);
     }
   }
 }

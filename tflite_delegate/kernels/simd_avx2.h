@@ -25,11 +25,15 @@ inline Vector Multiply(Vector a, Vector b) { return _mm256_mul_ps(a, b); }
 inline Vector Clamp(Vector v, Vector low, Vector high) {
   return _mm256_min_ps(high, _mm256_max_ps(low, v));
 }
-inline Vector LoadPartial(const float* from, int count) {
+inline __m256i FirstLanes(int count) {
   static const int32_t kMask[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
-  const __m256i mask =
-      _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + kLanes - count));
-  return _mm256_maskload_ps(from, mask);
+  return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(kMask + kLanes - count));
+}
+inline Vector LoadPartial(const float* from, int count) {
+  return _mm256_maskload_ps(from, FirstLanes(count));
+}
+inline void StorePartial(float* to, Vector v, int count) {
+  _mm256_maskstore_ps(to, FirstLanes(count), v);
 }
 
 template <int kGroup>

@@ -30,6 +30,9 @@ inline Vector Clamp(Vector v, Vector low, Vector high) {
 inline Vector LoadPartial(const float* from, int count) {
   return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);
 }
+inline void StorePartial(float* to, Vector v, int count) {
+  _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), v);
+}
 
 template <int kGroup>
 inline Vector Repeat(const float* from) {

@@ -27,6 +27,11 @@ inline Vector LoadPartial(const float* from, int count) {
   for (int i = 0; i < count; ++i) values[i] = from[i];
   return vld1q_f32(values);
 }
+inline void StorePartial(float* to, Vector v, int count) {
+  float values[kLanes];
+  Store(values, v);
+  for (int i = 0; i < count; ++i) to[i] = values[i];
+}
 
 template <int kGroup>
 inline Vector Repeat(const float* from) {

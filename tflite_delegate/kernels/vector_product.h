@@ -40,7 +40,7 @@ void MultiplyVectorWidth(const VectorTask& task) {
       for (int o = 0; o < kWidth; ++o) sums[0][o] += weights[o] * x;
     }
     const int channel = r * kWidth;
-    for (int o = 0; o < kWidth; ++o) {
+    for (int o = 0; o < kWidth && channel + o < kernel.channels; ++o) {
       const float sum = sums[0][o] + sums[1][o] + (sums[2][o] + sums[3][o]);
       float y = ActivateOne(kernel.bias[channel + o] + sum, kernel.activation);
       if (task.residual != nullptr) y += task.residual[channel + o];
