@@ -3,13 +3,14 @@
 # make lint   ruff and mypy
 # make docs   the site of docs/, in site/
 # make bench  cost of training, kept saliency, all of Keras' networks, a large one
+# make bench-delegate  speed of the delegate, into the README
 # Each sets up what it needs in .venv from constraints.txt.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test lint docs bench clean
+.PHONY: setup demo test lint docs bench bench-delegate clean
 
 setup: .venv/ready
 
@@ -57,6 +58,13 @@ bench: .venv/ready
 	$(BIN)/python -m tfmot_onexn.experiments.tracing
 	$(BIN)/python -m tfmot_onexn.experiments.equality
 	$(BIN)/python -m tfmot_onexn.experiments.large_network
+
+TESTING := PATH="$(CURDIR)/$(BIN):$$PATH" cmake
+
+bench-delegate: .venv/ready-dev
+	$(TESTING) -S tflite_delegate -B build/testing -G Ninja -DONEXN_TESTING=ON
+	$(TESTING) --build build/testing --target onexn_testing
+	$(BIN)/python -m tfmot_onexn.experiments.delegate_speed --readme README.md
 
 clean:
 	rm -rf .venv .venv-tflite-runtime build site *.egg-info

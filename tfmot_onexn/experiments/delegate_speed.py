@@ -1,0 +1,205 @@
+"""How fast the delegate is: its kernels, and whole networks with it.
+
+See `kernel_speed`, `model_speed` and `load_cost` for what is measured. Prints tables,
+writes ``delegate_speed.json`` and renews the tables of a README.
+
+Run as ``python -m tfmot_onexn.experiments.delegate_speed [--quick]``.
+"""
+
+import argparse
+import dataclasses
+import pathlib
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import rich.console
+import rich.progress
+
+from tfmot_onexn.benchmark import machine as machine_lib
+from tfmot_onexn.benchmark.delegate_kernels import Library
+from tfmot_onexn.benchmark.rows import to_json
+from tfmot_onexn.experiments import delegate_tables as tables
+from tfmot_onexn.experiments import kernel_speed, model_speed
+from tfmot_onexn.experiments.kernel_speed import KernelResult
+from tfmot_onexn.experiments.model_speed import Measured
+from tfmot_onexn.networks import files
+
+PARTS = ("kernels", "models")
+MARKERS = ("<!-- bench-delegate -->", "<!-- /bench-delegate -->")
+# where `make bench-delegate` builds it
+LIBRARY = "build/testing/testing/libonexn_testing.so"
+_WIDTH = 130
+# of a trial: the first shape, every so many, and rounds
+_QUICK_SHAPES, _QUICK_ROUNDS = slice(1, None, 16), 3
+_QUICK_CASES = ((16, 0.75), (4, 0.75))
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """All that was measured.
+
+    Attributes:
+      machine: see `machine.describe`.
+      isas: of the delegate, the widest first.
+      kernels: empty if they were left out.
+      models: one of each plan, empty if they were left out.
+    """
+
+    machine: dict[str, Any]
+    isas: list[str]
+    kernels: list[KernelResult]
+    models: list[Measured]
+
+    @property
+    def narrow_isa(self) -> str | None:
+        """The second ISA, if there is one."""
+        return self.isas[1] if len(self.isas) > 1 else None
+
+
+def run(library: Library, parts: Sequence[str] = PARTS, quick: bool = False) -> Results:
+    """Measures parts of it all."""
+    results = Results(machine_lib.describe(), library.isas(), [], [])
+    if "kernels" in parts:
+        shapes = kernel_speed.default_shapes()
+        if quick:
+            found = kernel_speed.measure(
+                *(library, shapes[_QUICK_SHAPES], _QUICK_CASES, ()),
+                rounds=_QUICK_ROUNDS,
+                track=_track,
+            )
+        else:
+            found = kernel_speed.measure(library, shapes, track=_track)
+        results.kernels.extend(found)
+    if "models" in parts:
+        plans = model_speed.QUICK if quick else model_speed.PLANS
+        for plan in plans:
+            measured = model_speed.measure(plan, results.narrow_isa, track=_track)
+            results.models.append(measured)
+    return results
+
+
+def show(console: rich.console.Console, results: Results) -> None:
+    """Prints the tables."""
+    shown = []
+    if results.kernels:
+        shown += [tables.shapes(results.kernels, isa) for isa in results.isas]
+        shown.append(tables.kernels(results.kernels))
+    if results.models:
+        shown.append(tables.models(results.models, results.narrow_isa))
+        shown += [tables.loads(results.models), tables.gate(results.models)]
+    for table in shown:
+        console.print(table.for_terminal())
+    console.print(caption(results), style="dim", highlight=False)
+
+
+def document(results: Results) -> str:
+    """Returns all of it as JSON, the networks' rows as ``onexn benchmark`` has them."""
+    return to_json(
+        results.machine,
+        [row for each in results.models for row in each.rows],
+        kernels=[dataclasses.asdict(each) for each in results.kernels],
+        comparisons=[
+            {**dataclasses.asdict(file), "gate": each.plan.gate}
+            for each in results.models
+            for file in each.files
+        ],
+        loads=[
+            {
+                "network": each.plan.network,
+                "n": each.plan.cases[0][0],
+                "sparsity": each.plan.cases[0][1],
+                **{way: dataclasses.asdict(cost) for way, cost in each.loads.items()},
+            }
+            for each in results.models
+            if each.loads
+        ],
+    )
+
+
+def caption(results: Results) -> str:
+    """Returns how it was measured, and on what."""
+    rows = [row for each in results.models for row in each.rows]
+    plans = dict.fromkeys(
+        f"{each.plan.rounds} × {each.plan.runs}" for each in results.models
+    )
+    runs = f"Runs in turns, rounds × runs: {' or '.join(plans)}. " if plans else ""
+    noisy = sum(row.status == "noisy" for row in rows)
+    disturbed = f"Other processes disturbed {noisy} of {len(rows)}. " if noisy else ""
+    return f"{runs}{disturbed}{machine_lib.one_line(results.machine)}."
+
+
+def readme_text(results: Results) -> str:
+    """Returns the tables of the README."""
+    narrow = results.narrow_isa
+    limited = ""
+    if narrow is not None:
+        name = tables.isa_name(narrow)
+        limited = (
+            f"“{name} only” limits the delegate, not XNNPACK, which keeps "
+            f"{tables.isa_name(results.isas[0])}. "
+        )
+    return "\n".join(
+        [
+            tables.models(results.models, narrow).markdown(),
+            "Batch 1, 224×224, one thread, random weights, no rearrangement; 1×1 "
+            "convolutions but the classifier pruned, of ResNet50 3×3 too. Ratios of "
+            "medians over the dense file in stock LiteRT (XNNPACK), with a paired 95 % "
+            f"bootstrap interval. {limited}{tables.gate_sentence(results.models)}\n",
+            tables.kernels(results.kernels).markdown(),
+            "1×1 convolutions of MobileNet V1, V2 and V3-large with M, K ≥ 64 and "
+            "P ≥ 196, one thread: median (least–most) over shapes of GMAC/s of "
+            "non-zero weights ÷ what the ISA does from registers. The goal is 85 % for "
+            "n ≥ 8 and 65 % for n = 4. “Over”: geometric means over XNNPACK on the "
+            "dense layer, SciPy's BSR product and plain loops.\n",
+            tables.loads(results.models).markdown(),
+            f"{caption(results)} Again: `make bench-delegate`.",
+        ]
+    )
+
+
+def update_readme(path: pathlib.Path, text: str) -> None:
+    """Replaces what stands between the `MARKERS` of a file.
+
+    Raises:
+      ValueError: if the file has not one of each, in their order.
+    """
+    content = path.read_text("utf-8")
+    start, end = MARKERS
+    before, found, rest = content.partition(start)
+    _, closed, after = rest.partition(end)
+    if not (found and closed) or start in rest or end in after:
+        raise ValueError(
+            f"{path} needs the line {start}, and below it {end}, once each: the tables "
+            "go between them."
+        )
+    files.write(path, f"{before}{start}\n{text.strip()}\n{end}{after}".encode())
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measures, prints and writes."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--library", default=LIBRARY, help="see `delegate_kernels`")
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--quick", action="store_true", help="a trial in a minute")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("report"))
+    parser.add_argument("--readme", type=pathlib.Path, help="whose tables to renew")
+    arguments = parser.parse_args(argv)
+    if arguments.readme and set(arguments.parts) != set(PARTS):
+        parser.error("--readme needs all parts")
+    results = run(Library(arguments.library), arguments.parts, arguments.quick)
+    console = rich.console.Console(width=_WIDTH)
+    show(console, results)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    written = arguments.out / "delegate_speed.json"
+    files.write(written, document(results).encode())
+    console.print(f"Written: {written}", highlight=False)
+    if arguments.readme:
+        update_readme(arguments.readme, readme_text(results))
+
+
+def _track(items: Iterable, total: int, description: str) -> Iterable:
+    return rich.progress.track(items, description, total=total)
+
+
+if __name__ == "__main__":
+    main()

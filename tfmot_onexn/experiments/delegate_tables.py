@@ -1,0 +1,211 @@
+"""The tables of `delegate_speed`, for a terminal and for Markdown."""
+
+import dataclasses
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import rich.table
+
+from tfmot_onexn.experiments.kernel_speed import KernelResult
+from tfmot_onexn.experiments.model_speed import DELEGATE, DENSE, STOCK, Measured
+
+# of a kernel's peak, the project's goals: by whether n >= 8
+_GOALS = {True: 0.85, False: 0.65}
+_ISA_NAMES = {"avx512": "AVX-512", "avx2": "AVX2", "neon": "NEON"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Cells of text; the first column is aligned to the left."""
+
+    title: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+    def markdown(self) -> str:
+        """Returns the table without its title."""
+        rule = ("---", *["---:"] * (len(self.header) - 1))
+        lines = (self.header, rule, *self.rows)
+        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
+
+    def for_terminal(self) -> rich.table.Table:
+        """Returns the table with its title."""
+        table = rich.table.Table(title=self.title, title_justify="left")
+        for index, name in enumerate(self.header):
+            table.add_column(name, justify="right" if index else "left")
+        for cells in self.rows:
+            table.add_row(*cells)
+        return table
+
+
+def models(measured: Sequence[Measured], narrow_isa: str | None) -> Table:
+    """Returns how fast networks run."""
+    narrow = f"{isa_name(narrow_isa)} only" if narrow_isa else "narrower ISA"
+    rows = [
+        (
+            file.network,
+            str(file.n),
+            percent(file.sparsity),
+            f"{file.dense_ms:.2f}",
+            f"{file.delegate_ms:.2f}",
+            str(file.delegate),
+            f"{file.stock.value:.2f}×",
+            "–" if file.narrow is None else f"{file.narrow.value:.2f}×",
+            "–" if file.two_threads is None else f"{file.two_threads.value:.2f}×",
+        )
+        for each in measured
+        if not each.plan.gate
+        for file in each.files
+    ]
+    header = (
+        *("network", "N", "zeros", "dense, ms", "with the delegate, ms"),
+        *("faster than dense", "without the delegate", narrow, "two threads over one"),
+    )
+    return Table("Networks in LiteRT", header, tuple(rows))
+
+
+def gate(measured: Sequence[Measured]) -> Table:
+    """Returns whether the delegate is ever slower than dense."""
+    rows = [
+        (
+            file.network,
+            str(file.n),
+            percent(file.sparsity),
+            str(file.delegate),
+            str(file.stock),
+            "SLOWER" if file.delegate.slower else "no",
+        )
+        for each in measured
+        if each.plan.gate
+        for file in each.files
+    ]
+    header = ("network", "N", "zeros", "with the delegate", "without", "slower?")
+    return Table("Files that gain little, over dense", header, tuple(rows))
+
+
+def gate_sentence(measured: Sequence[Measured]) -> str:
+    """Returns what the table of `gate` comes to."""
+    files = [file for each in measured if each.plan.gate for file in each.files]
+    lowest = min(files, key=lambda file: file.delegate.value)
+    slower = sum(file.delegate.slower for file in files)
+    return (
+        f"Of {len(files)} {lowest.network} files with small N or few zeros, "
+        f"{slower or 'none'} ran significantly slower with the delegate than dense; "
+        f"the lowest ratio was {lowest.delegate}, at N = {lowest.n} and "
+        f"{percent(lowest.sparsity)} zeros."
+    )
+
+
+def loads(measured: Sequence[Measured]) -> Table:
+    """Returns what loading costs."""
+    rows = [
+        (
+            each.plan.network,
+            str(each.plan.cases[0][0]),
+            percent(each.plan.cases[0][1]),
+            *(f"{each.loads[way].peak_mb:.0f}" for way in (DENSE, STOCK, DELEGATE)),
+            *(
+                f"{each.loads[way].milliseconds:.0f}"
+                for way in (DENSE, STOCK, DELEGATE)
+            ),
+        )
+        for each in measured
+        if each.loads
+    ]
+    ways = ("dense", "1×N", "with the delegate")
+    header = (
+        *("network", "N", "zeros"),
+        *(f"peak MB, {way}" for way in ways),
+        *(f"load ms, {way}" for way in ways),
+    )
+    return Table("Peak memory and load time in LiteRT", header, tuple(rows))
+
+
+def kernels(results: Sequence[KernelResult]) -> Table:
+    """Returns a summary of kernels by ISA and n, of the shapes with a goal."""
+    chosen = [result for result in results if result.targeted]
+    sparsities = sorted({result.sparsity for result in chosen})
+    rows = []
+    for isa, n in dict.fromkeys((result.isa, result.n) for result in _sorted(chosen)):
+        own = [result for result in chosen if (result.isa, result.n) == (isa, n)]
+        at = {p: [each for each in own if each.sparsity == p] for p in sparsities}
+        reached = sum(each.share_of_peak.median >= _GOALS[n >= 8] for each in own)
+        rows.append(
+            (
+                isa_name(isa),
+                str(n),
+                *(_share(at[p]) for p in sparsities),
+                f"{reached} of {len(own)}" if n >= 4 else "–",
+                f"{np.median([each.gmacs.median for each in own]):.0f}",
+                *(_mean(each.dense.median for each in at[p]) for p in sparsities),
+                _mean(each.scipy.median for each in own),
+                _mean(each.reference.median for each in own),
+            )
+        )
+    header = (
+        *("ISA", "n"),
+        *(f"of peak at {percent(p)} zeros" for p in sparsities),
+        *("reach the goal", "GMAC/s"),
+        *(f"over dense at {percent(p)}" for p in sparsities),
+        *("over SciPy", "over plain loops"),
+    )
+    return Table("1×1 convolutions with M, K ≥ 64 and P ≥ 196", header, tuple(rows))
+
+
+def shapes(results: Sequence[KernelResult], isa: str) -> Table:
+    """Returns GMAC/s and share of peak of each shape on an ISA."""
+    own = [result for result in results if result.isa == isa]
+    cases = list(dict.fromkeys((each.n, each.sparsity) for each in _sorted(own)))
+    by_shape: dict[str, dict[tuple[int, float], KernelResult]] = {}
+    for each in own:
+        shape = each.shape
+        size = f"{shape.height}×{shape.width} {shape.inputs}→{shape.outputs}"
+        by_shape.setdefault(size, {})[each.n, each.sparsity] = each
+    rows = [
+        (
+            size,
+            *(
+                f"{found[case].gmacs.median:.0f} "
+                f"{percent(found[case].share_of_peak.median)}"
+                if case in found
+                else "–"
+                for case in cases
+            ),
+        )
+        for size, found in by_shape.items()
+    ]
+    header = ("H×W K→M", *(f"n={n} {percent(p)}" for n, p in cases))
+    title = f"GMAC/s and share of peak, {isa_name(isa)}"
+    return Table(title, header, tuple(rows))
+
+
+def percent(share: float) -> str:
+    """Returns a share as text."""
+    return f"{100 * share:.0f} %"
+
+
+def isa_name(isa: str) -> str:
+    """Returns an ISA as people write it."""
+    return _ISA_NAMES.get(isa, isa)
+
+
+def _sorted(results: Iterable[KernelResult]) -> list[KernelResult]:
+    """Returns results by ISA, the widest first, n, the largest first, and sparsity."""
+    order = list(_ISA_NAMES)
+    return sorted(
+        results, key=lambda each: (order.index(each.isa), -each.n, each.sparsity)
+    )
+
+
+def _share(results: Sequence[KernelResult]) -> str:
+    if not results:
+        return "–"
+    shares = [100 * each.share_of_peak.median for each in results]
+    return f"{np.median(shares):.0f} % ({min(shares):.0f}–{max(shares):.0f})"
+
+
+def _mean(ratios: Iterable[float]) -> str:
+    """Returns the geometric mean of ratios."""
+    logs = [math.log(ratio) for ratio in ratios]
+    return f"{math.exp(np.mean(logs)):.2f}×" if logs else "–"
