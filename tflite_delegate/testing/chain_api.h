@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#pragma GCC visibility push(default)
 extern "C" {
 
 struct OnexnActivation {
@@ -47,8 +48,8 @@ struct OnexnChain {
 
 struct OnexnRunner;
 
-// `isa` as in KernelsFor. Shapes are batch, height, width, channels. Returns null if
-// this processor has no such ISA or there is no memory.
+// `isa` as in KernelsFor or FaultyKernels. Shapes are batch, height, width, channels.
+// Returns null if this processor has no such ISA or there is no memory.
 OnexnRunner* onexn_create(const OnexnChain* chain, const char* isa, int32_t threads,
                           const int32_t* input_shape, const int32_t* output_shape);
 void onexn_destroy(OnexnRunner* runner);
@@ -67,5 +68,6 @@ void onexn_set_cache(int64_t bytes);
 double onexn_peak(const char* isa);
 
 }  // extern "C"
+#pragma GCC visibility pop
 
 #endif  // ONEXN_TESTING_CHAIN_API_H_
