@@ -17,10 +17,11 @@ namespace onexn {
 // Channels that stay together in a panel, and the most that a block row has.
 constexpr int kChunk = 16;
 
-// Groups of pixels that a product has registers for, `vectors` of sums for each.
+// Groups of pixels that a product has registers for, `vectors` of sums for each. With
+// more than 26 sums compilers start to spill.
 constexpr int MaxTile(int registers, int vectors) {
   const int tile = (registers - 2 - vectors) / vectors;
-  return tile < 28 ? tile : 28;
+  return tile < 26 ? tile : 26;
 }
 
 struct PanelLayout {

@@ -1,5 +1,8 @@
 #include "select.h"
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,15 +25,30 @@ constexpr Kernels kReferenceKernels = {"reference", 1,       0,       0,      nu
                                        nullptr,     nullptr, nullptr, nullptr};
 
 #if defined(__x86_64__)
-bool HasAvx2() {
-  __builtin_cpu_init();
-  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-}
+// __builtin_cpu_supports would need a part of libgcc that other compilers do not have.
+struct Cpu {
+  unsigned leaf1_ecx = 0, leaf7_ebx = 0;
+  unsigned saved = 0;  // registers that the system saves, XCR0
+
+  Cpu() {
+    unsigned eax, ebx, ecx, edx;
+    if (!__get_cpuid(1, &eax, &ebx, &leaf1_ecx, &edx)) return;
+    if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx)) leaf7_ebx = ebx;
+    if (leaf1_ecx & bit_OSXSAVE) __asm__("xgetbv" : "=a"(saved), "=d"(edx) : "c"(0));
+  }
+
+  bool Has(unsigned of_leaf1, unsigned of_leaf7, unsigned registers) const {
+    return (leaf1_ecx & of_leaf1) == of_leaf1 && (leaf7_ebx & of_leaf7) == of_leaf7 &&
+           (saved & registers) == registers;
+  }
+};
+
+bool HasAvx2() { return Cpu().Has(bit_AVX | bit_FMA, bit_AVX2, 0x06); }
 
 bool HasAvx512() {
-  return HasAvx2() && __builtin_cpu_supports("avx512f") &&
-         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-         __builtin_cpu_supports("avx512bw");
+  constexpr unsigned kLeaf7 =
+      bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+  return HasAvx2() && Cpu().Has(0, kLeaf7, 0xe6);
 }
 #endif
 
