@@ -134,8 +134,10 @@ class Levels {
       return Fail("a level %d of format %d and size %d, expected a dense one of %d", i,
                   level(i).format, level(i).dense_size, size);
     }
+    if (*entries > kMostEntries / size) {
+      return Fail("more values than a file can hold");
+    }
     *entries *= size;
-    if (*entries > kMostEntries) return Fail("more values than a file can hold");
     return true;
   }
 
