@@ -33,7 +33,8 @@ inline void DepthwiseTile(const DepthwiseTask& task, const float* const* rows,
       for (int x = 0; x < kWidth; ++x) taps[x] = Load(weights + x * kChunk);
       ONEXN_UNROLL
       for (int c = 0; c < (kOutputs - 1) * kStride + kWidth; ++c) {
-        const Vector value = Load(row + c * kChunk);
+        Vector value = Load(row + c * kChunk);
+        Pin(value);
         ONEXN_UNROLL
         for (int o = 0; o < kOutputs; ++o) {
           const int x = c - o * kStride;

@@ -182,7 +182,8 @@ __attribute__((noinline)) void MultiplyTile(const ProductTask& task, int pixel,
       weights += kernel.stride;
       ONEXN_UNROLL
       for (int i = 0; i < kTile; ++i) {
-        const Vector x = Repeat<kGroup>(input + i * kStep);
+        Vector x = Repeat<kGroup>(input + i * kStep);
+        if constexpr (kVectors > 1) Pin(x);
         ONEXN_UNROLL
         for (int v = 0; v < kVectors; ++v) {
           sums[i][v] = MultiplyAdd(x, block[v], sums[i][v]);

@@ -15,6 +15,8 @@ using Vector = __m256;
 
 inline Vector Load(const float* from) { return _mm256_loadu_ps(from); }
 inline void Store(float* to, Vector v) { _mm256_storeu_ps(to, v); }
+// Keeps a value in a register: compilers would load it again for each use.
+inline void Pin(Vector& v) { __asm__("" : "+x"(v)); }
 inline Vector Broadcast(float x) { return _mm256_set1_ps(x); }
 inline Vector MultiplyAdd(Vector a, Vector b, Vector c) {
   return _mm256_fmadd_ps(a, b, c);

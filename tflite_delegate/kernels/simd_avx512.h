@@ -17,6 +17,8 @@ using Vector = __m512;
 
 inline Vector Load(const float* from) { return _mm512_loadu_ps(from); }
 inline void Store(float* to, Vector v) { _mm512_storeu_ps(to, v); }
+// Keeps a value in a register: compilers would load it again for each use.
+inline void Pin(Vector& v) { __asm__("" : "+v"(v)); }
 inline Vector Broadcast(float x) { return _mm512_set1_ps(x); }
 inline Vector MultiplyAdd(Vector a, Vector b, Vector c) {
   return _mm512_fmadd_ps(a, b, c);

@@ -14,6 +14,8 @@ using Vector = float32x4_t;
 
 inline Vector Load(const float* from) { return vld1q_f32(from); }
 inline void Store(float* to, Vector v) { vst1q_f32(to, v); }
+// Keeps a value in a register: compilers would load it again for each use.
+inline void Pin(Vector& v) { __asm__("" : "+w"(v)); }
 inline Vector Broadcast(float x) { return vdupq_n_f32(x); }
 inline Vector MultiplyAdd(Vector a, Vector b, Vector c) { return vfmaq_f32(c, a, b); }
 inline Vector Add(Vector a, Vector b) { return vaddq_f32(a, b); }

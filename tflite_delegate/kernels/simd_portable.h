@@ -18,6 +18,8 @@ inline Vector Load(const float* from) {
   return v;
 }
 inline void Store(float* to, Vector v) { memcpy(to, &v, sizeof(v)); }
+// Keeps a value in a register: compilers would load it again for each use.
+inline void Pin(Vector&) {}
 inline Vector Broadcast(float x) { return Vector{x, x, x, x}; }
 inline Vector MultiplyAdd(Vector a, Vector b, Vector c) { return a * b + c; }
 inline Vector Add(Vector a, Vector b) { return a + b; }
