@@ -3,6 +3,9 @@
 namespace onexn {
 namespace {
 
+// inputs of one output: indices of a panel stay far from overflow
+constexpr int64_t kMostInputs = int64_t{1} << 24;
+
 // Finds the constant behind a layer's kernel, through DENSIFY and DEQUANTIZE.
 void FindKernel(const Graph& graph, int tensor_index, Layer* layer) {
   const Array<Node>& nodes = graph.nodes();
@@ -69,6 +72,9 @@ bool ReadTensors(const Graph& graph, int rank, int fused, Layer* layer) {
   }
   layer->rows = dims->data[0];
   layer->columns = dims->data[rank - 1];
+  if (CountElements(dims) / layer->rows > kMostInputs) {
+    return Refuse(layer, Reason::kTooWide);
+  }
   FindKernel(graph, kernel, layer);
   if (layer->reason == Reason::kDenseKernel && !layer->sparse &&
       !FindConstant(graph, kernel, CountElements(dims), &layer->dense)) {

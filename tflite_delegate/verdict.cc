@@ -41,6 +41,8 @@ const char* Sentence(Reason reason) {
       return "The shapes of its input, kernel and output do not fit together.";
     case Reason::kWeightsFormat:
       return "Its weights are stored in a shuffled order.";
+    case Reason::kTooWide:
+      return "Its kernel has more inputs than a panel has room for.";
     case Reason::kCost:
       return "It is not expected to get faster: the runtime's dense time divided by "
              "the delegate's is %.2f.";

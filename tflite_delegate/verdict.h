@@ -24,6 +24,7 @@ enum class Reason {
   kGroups,
   kShapes,
   kWeightsFormat,
+  kTooWide,
   kCost,
   kPartition,
 };
