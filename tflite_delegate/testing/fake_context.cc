@@ -287,6 +287,16 @@ bool FakeInterpreter::Allocate() {
   return true;
 }
 
+bool FakeInterpreter::PrepareDelegated() {
+  for (Node& node : nodes_) {
+    if (node.partition &&
+        node.registration.prepare(&context_, &node.fields) != kTfLiteOk) {
+      return false;
+    }
+  }
+  return true;
+}
+
 bool FakeInterpreter::Invoke() {
   for (int index : ValuesOf(plan_.get())) {
     Node& node = nodes_[index];

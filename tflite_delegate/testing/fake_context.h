@@ -24,6 +24,8 @@ class FakeInterpreter {
   // These return whether all went well; if not, `errors` tells why.
   bool Apply(TfLiteDelegate* delegate);
   bool Allocate();
+  // Prepares what the delegate runs, without memory for inputs.
+  bool PrepareDelegated();
   bool Invoke();
 
   void Resize(int input, const std::vector<int>& shape);

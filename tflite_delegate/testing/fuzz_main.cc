@@ -67,6 +67,31 @@ void WriteSeeds(const std::string& folder) {
       Write(folder + "/kernel_" + std::to_string(count++), InputOf(graph.tensors[0]));
     }
   }
+  // well-formed, but no 1×n blocks
+  FakeTensor csr;
+  csr.constant = csr.sparse = true;
+  csr.shape = {2, 3, 4};
+  csr.sparsity.traversal_order = {2, 0, 1};
+  csr.sparsity.levels.resize(3);
+  csr.sparsity.levels[0].dense_size = 4;
+  csr.sparsity.levels[1] = {kTfLiteDimSparseCSR, 0, true, {0, 1, 1, 3, 3}, {1, 0, 1}};
+  csr.sparsity.levels[2].dense_size = 3;
+  csr.bytes.resize(3 * 3 * sizeof(float));
+  Write(folder + "/other_0", InputOf(csr));
+  FakeTensor along_inputs;
+  along_inputs.constant = along_inputs.sparse = true;
+  along_inputs.shape = {3, 8};
+  along_inputs.type = kTfLiteInt8;
+  along_inputs.sparsity.traversal_order = {0, 1, 2};
+  along_inputs.sparsity.has_block_map = true;
+  along_inputs.sparsity.block_map = {1};
+  along_inputs.sparsity.levels.resize(3);
+  along_inputs.sparsity.levels[0].dense_size = 3;
+  along_inputs.sparsity.levels[1] = {kTfLiteDimSparseCSR, 0, true, {0, 1, 3, 3},
+                                     {1, 0, 1}};
+  along_inputs.sparsity.levels[2].dense_size = 4;
+  along_inputs.bytes.resize(3 * 4);
+  Write(folder + "/other_1", InputOf(along_inputs));
 }
 
 size_t Place(const Input& input, Random* random) {
@@ -116,6 +141,31 @@ void Change(Input* input, const std::vector<Input>& seeds, Random* random) {
   }
 }
 
+// Gives a dimension another size everywhere, or adds one.
+void Stretch(Input* input, Random* random) {
+  FakeTensor tensor = TensorOf(input->data(), input->size());
+  FakeSparsity& sparsity = tensor.sparsity;
+  const int size = random->Of({0, 1, 2, 5, 1 << 10, 1 << 20, 1 << 24, 0x7ffffff0,
+                               0x7fffffff, random->Between(1, 1 << 30)});
+  if (random->Chance(.3) && tensor.shape.size() < 8) {
+    for (int& place : sparsity.traversal_order) ++place;
+    for (int& axis : sparsity.block_map) ++axis;
+    tensor.shape.insert(tensor.shape.begin(), size);
+    sparsity.traversal_order.insert(sparsity.traversal_order.begin(), 0);
+    sparsity.levels.emplace(sparsity.levels.begin());
+    sparsity.levels[0].dense_size = size;
+  } else if (!tensor.shape.empty()) {
+    const int axis = random->Between(0, static_cast<int>(tensor.shape.size()) - 1);
+    tensor.shape[axis] = size;
+    const size_t count =
+        std::min(sparsity.traversal_order.size(), sparsity.levels.size());
+    for (size_t i = 0; i < count; ++i) {
+      if (sparsity.traversal_order[i] == axis) sparsity.levels[i].dense_size = size;
+    }
+  }
+  *input = InputOf(tensor);
+}
+
 int Run(const std::string& folder, int count, uint64_t first) {
   const std::vector<Input> seeds = ReadSeeds(folder);
   if (seeds.empty()) {
@@ -127,7 +177,10 @@ int Run(const std::string& folder, int count, uint64_t first) {
   for (int i = 0; i < count; ++i) {
     Random random(first + i);
     Input input = seeds[random.Bits() % seeds.size()];
-    for (int changes = random.Between(1, 4); changes > 0; --changes) {
+    for (int changes = random.Between(0, 3); changes > 0; --changes) {
+      Stretch(&input, &random);
+    }
+    for (int changes = random.Between(0, 3); changes > 0; --changes) {
       Change(&input, seeds, &random);
     }
     LLVMFuzzerTestOneInput(input.data(), input.size());
