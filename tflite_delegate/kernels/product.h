@@ -47,29 +47,47 @@ inline Vector Activate(Vector v, Vector low, Vector high) {
   return Multiply(Multiply(v, Broadcast(1.0f / 6.0f)), gate);
 }
 
+// Writes the outputs of pixels, [pixels, n], where something is added or some of a group
+// are not there. Not inlined: it is rare.
+__attribute__((noinline)) inline void StorePixels(const float* from, int width,
+                                                  float* const* to,
+                                                  const float* const* residual,
+                                                  int64_t channel, int pixels) {
+  for (int p = 0; p < pixels; ++p, from += width) {
+    float* at = to[p] + channel;
+    for (int o = 0; o < width; ++o) {
+      at[o] = residual == nullptr ? from[o] : from[o] + residual[p][channel + o];
+    }
+  }
+}
+
 // Writes the outputs of a group of pixels, [pixels, n] in lanes, to where each goes.
 template <int kWidth>
 inline void StoreGroup(const Vector* outputs, float* const* to,
                        const float* const* residual, int64_t channel, int pixels) {
   using Shape = Lanes<kWidth>;
   constexpr int kPixelsPerVector = kLanes / kWidth;
-  if (residual == nullptr && pixels == Shape::kGroup) {
+  // the narrowest rows read too many places to do it in line
+  constexpr bool kGathers = kWidth >= 4;
+  if ((kGathers || residual == nullptr) && pixels >= Shape::kGroup) {
     ONEXN_UNROLL
     for (int v = 0; v < Shape::kVectors; ++v) {
-      Scatter<kWidth>(outputs[v], to + v * kPixelsPerVector, channel);
+      Vector output = outputs[v];
+      if constexpr (kGathers) {
+        if (residual != nullptr) {
+          output = Add(output,
+                       Gather<kWidth>(residual + v * kPixelsPerVector, channel));
+        }
+      }
+      Scatter<kWidth>(output, to + v * kPixelsPerVector, channel);
     }
     return;
   }
   float values[Shape::kGroup * kWidth];
   ONEXN_UNROLL
   for (int v = 0; v < Shape::kVectors; ++v) Store(values + v * kLanes, outputs[v]);
-  const float* from = values;
-  for (int p = 0; p < pixels; ++p, from += kWidth) {
-    float* at = to[p] + channel;
-    for (int o = 0; o < kWidth; ++o) {
-      at[o] = residual == nullptr ? from[o] : from[o] + residual[p][channel + o];
-    }
-  }
+  StorePixels(values, kWidth, to, residual, channel,
+              pixels < Shape::kGroup ? pixels : Shape::kGroup);
 }
 
 // A row of blocks has gone by: activates its sums and writes them.
@@ -109,10 +127,9 @@ inline void Finish(const Vector (&sums)[kTile][Lanes<kWidth>::kVectors], Vector 
         by_pixel[0] = ToPixels<kWidth>(outputs[0]);
       }
       const int first = i * Shape::kGroup;
-      const int here = pixels - first < Shape::kGroup ? pixels - first : Shape::kGroup;
       StoreGroup<kWidth>(by_pixel, to + first,
                          residual != nullptr ? residual + first : nullptr, channel,
-                         here);
+                         pixels - first);
     }
   }
 }

@@ -97,6 +97,26 @@ inline void Scatter(Vector v, float* const* to, long offset) {
   }
 }
 
+template <int kWidth>
+inline Vector GatherThroughMemory(const float* const* from, long offset) {
+  float values[kLanes];
+  for (int i = 0; i < kLanes / kWidth; ++i) {
+    memcpy(values + i * kWidth, from[i] + offset, kWidth * sizeof(float));
+  }
+  return Load(values);
+}
+
+// Reads n lanes after the other from a place each.
+template <int kWidth>
+inline Vector Gather(const float* const* from, long offset) {
+  if constexpr (kWidth == 4) {
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from[0] + offset)),
+                                _mm_loadu_ps(from[1] + offset), 1);
+  } else {
+    return GatherThroughMemory<kWidth>(from, offset);
+  }
+}
+
 inline void Zip(Vector u, Vector v, Vector* low, Vector* high) {
   const Vector even = _mm256_unpacklo_ps(u, v);
   const Vector odd = _mm256_unpackhi_ps(u, v);

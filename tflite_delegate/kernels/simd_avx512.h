@@ -113,6 +113,31 @@ inline void Scatter(Vector v, float* const* to, long offset) {
   }
 }
 
+template <int kWidth>
+inline Vector GatherThroughMemory(const float* const* from, long offset) {
+  float values[kLanes];
+  for (int i = 0; i < kLanes / kWidth; ++i) {
+    memcpy(values + i * kWidth, from[i] + offset, kWidth * sizeof(float));
+  }
+  return Load(values);
+}
+
+// Reads n lanes after the other from a place each.
+template <int kWidth>
+inline Vector Gather(const float* const* from, long offset) {
+  if constexpr (kWidth == 8) {
+    return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(from[0] + offset)),
+                              _mm256_loadu_ps(from[1] + offset), 1);
+  } else if constexpr (kWidth == 4) {
+    __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(from[0] + offset));
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(from[1] + offset), 1);
+    v = _mm512_insertf32x4(v, _mm_loadu_ps(from[2] + offset), 2);
+    return _mm512_insertf32x4(v, _mm_loadu_ps(from[3] + offset), 3);
+  } else {
+    return GatherThroughMemory<kWidth>(from, offset);
+  }
+}
+
 // u0 v0 u1 v1 … of the lower and of the upper halves.
 inline void Zip(Vector u, Vector v, Vector* low, Vector* high) {
   *low = _mm512_permutex2var_ps(

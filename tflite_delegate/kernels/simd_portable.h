@@ -73,6 +73,16 @@ inline void Scatter(Vector v, float* const* to, long offset) {
   }
 }
 
+// Reads n lanes after the other from a place each.
+template <int kWidth>
+inline Vector Gather(const float* const* from, long offset) {
+  float values[kLanes];
+  for (int i = 0; i < kLanes / kWidth; ++i) {
+    memcpy(values + i * kWidth, from[i] + offset, kWidth * sizeof(float));
+  }
+  return Load(values);
+}
+
 inline void Zip(Vector u, Vector v, Vector* low, Vector* high) {
   *low = Vector{u[0], v[0], u[1], v[1]};
   *high = Vector{u[2], v[2], u[3], v[3]};
