@@ -28,8 +28,8 @@ Window WindowOf(const OnexnWindow& from) {
 Convolution ConvolutionOf(const OnexnConvolution& from) {
   Convolution to;
   to.window = WindowOf(from.window);
-  to.kernel = {from.rows, from.columns, to.window.height * to.window.width,
-               from.n,    from.data,    from.indices,
+  to.kernel = {from.rows,  from.columns, to.window.height * to.window.width,
+               from.n,     from.data,    from.indices,
                from.indptr};
   to.bias = from.bias;
   to.activation = ActivationOf(from.activation);

@@ -251,8 +251,8 @@ int FakeInterpreter::Replace(TfLiteContext* context, TfLiteRegistration registra
   node.fields.inputs = node.inputs.get();
   node.fields.outputs = node.outputs.get();
   node.fields.delegate = delegate;
-  node.fields.user_data = registration.init(
-      context, reinterpret_cast<const char*>(&partition->params), 0);
+  node.fields.user_data =
+      registration.init(context, reinterpret_cast<const char*>(&partition->params), 0);
   node.partition = std::move(partition);
   before.push_back(index);
   before.insert(before.end(), behind.begin(), behind.end());

@@ -77,8 +77,8 @@ class FakeInterpreter {
   std::vector<TfLiteTensor> tensors_;
   std::deque<Node> nodes_;
   IntArray plan_;
-  std::vector<IntArray> arrays_;                         // that tensors point to
-  std::vector<std::unique_ptr<char[]>> memory_;          // of constants
+  std::vector<IntArray> arrays_;                 // that tensors point to
+  std::vector<std::unique_ptr<char[]>> memory_;  // of constants
   std::vector<std::unique_ptr<TfLiteDimensionMetadata[]>> levels_;
   std::vector<std::unique_ptr<TfLiteSparsity>> sparsities_;
   std::vector<Partition> previewed_;

@@ -96,8 +96,8 @@ void Windows(const Operator& op, bool depthwise) {
             const int column = j * params.stride_width - columns.pad +
                                tap % w[2] * params.dilation_width_factor;
             if (row < 0 || row >= x[1] || column < 0 || column >= x[2]) continue;
-            const float* pixel =
-                op.in(0).data.f32 + ((int64_t{1} * b * x[1] + row) * x[2] + column) * x[3];
+            const float* pixel = op.in(0).data.f32 +
+                                 ((int64_t{1} * b * x[1] + row) * x[2] + column) * x[3];
             const float* kernel = op.in(1).data.f32;
             if (depthwise) {
               sum += double{pixel[m]} * kernel[tap * w[3] + m];
@@ -172,7 +172,7 @@ void Pad(const Operator& op) {
 struct Walk {
   const TfLiteTensor& tensor;
   std::vector<int64_t>* entries;  // of each element of the dense tensor
-  std::vector<int> at;  // for each level
+  std::vector<int> at;            // for each level
 
   void Level(int level, int64_t entry) {
     const TfLiteSparsity& sparsity = *tensor.sparsity;
@@ -208,7 +208,8 @@ struct Walk {
     }
     int64_t offset = 0;
     for (int axis = 0; axis < rank; ++axis) {
-      offset = offset * tensor.dims->data[axis] + outer[axis] * size[axis] + inner[axis];
+      offset =
+          offset * tensor.dims->data[axis] + outer[axis] * size[axis] + inner[axis];
     }
     (*entries)[offset] = entry;
   }

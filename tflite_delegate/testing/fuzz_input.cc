@@ -69,7 +69,8 @@ void FillValues(FakeTensor* tensor) {
     if (place == 0) random = random * 1664525 + 1013904223;
     // exponents from 2^-8 to 1
     const uint32_t value = half ? (random & 0x83ff) | (7 + (random >> 20 & 7)) << 10
-                                : (random & 0x807fe000) | (119 + (random >> 4 & 7)) << 23;
+                                : (random & 0x807fe000) | (119 + (random >> 4 & 7))
+                                                              << 23;
     tensor->bytes[i] = static_cast<char>(value >> 8 * place);
   }
 }

@@ -87,8 +87,8 @@ void WriteSeeds(const std::string& folder) {
   along_inputs.sparsity.block_map = {1};
   along_inputs.sparsity.levels.resize(3);
   along_inputs.sparsity.levels[0].dense_size = 3;
-  along_inputs.sparsity.levels[1] = {kTfLiteDimSparseCSR, 0, true, {0, 1, 3, 3},
-                                     {1, 0, 1}};
+  along_inputs.sparsity.levels[1] = {
+      kTfLiteDimSparseCSR, 0, true, {0, 1, 3, 3}, {1, 0, 1}};
   along_inputs.sparsity.levels[2].dense_size = 4;
   along_inputs.bytes.resize(3 * 4);
   Write(folder + "/other_1", InputOf(along_inputs));

@@ -101,7 +101,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {
       break;
   }
   // the slowest of all kernels is the first to be right
-  const Plugin plugin({{"cost_gate", "off"}, {"num_threads", size % 2 == 0 ? "1" : "2"}});
+  const Plugin plugin(
+      {{"cost_gate", "off"}, {"num_threads", size % 2 == 0 ? "1" : "2"}});
   const bool applied = interpreter.Apply(plugin.get());
   ONEXN_CHECK(applied == (layout != SparseLayout::kMalformed));
   ONEXN_CHECK(applied == interpreter.errors().empty());

@@ -24,8 +24,8 @@ int Pointwise(FakeGraph* graph, Random* random, int x, int inputs, int outputs, 
   const int bias = graph->DenseKernel(random, {outputs});
   const int activation =
       random->Of({int{kTfLiteActNone}, int{kTfLiteActRelu}, int{kTfLiteActRelu6}});
-  const int y = graph->Convolution(
-      x, kernel, bias, {kTfLitePaddingSame, 1, 1, activation, 1, 1});
+  const int y =
+      graph->Convolution(x, kernel, bias, {kTfLitePaddingSame, 1, 1, activation, 1, 1});
   return activation == kTfLiteActNone && random->Chance(.4) ? graph->HardSwish(y) : y;
 }
 
@@ -34,9 +34,9 @@ int Squeezed(FakeGraph* graph, Random* random, int x, int channels, int n) {
   const TfLiteConvParams relu = {kTfLitePaddingSame, 1, 1, kTfLiteActRelu, 1, 1};
   int gate = graph->Convolution(mean, graph->DenseKernel(random, {8, 1, 1, channels}),
                                 graph->DenseKernel(random, {8}), relu);
-  gate = graph->Convolution(gate,
-                            graph->SparseKernel(random, {channels, 1, 1, 8}, n, .5),
-                            graph->DenseKernel(random, {channels}), relu);
+  gate =
+      graph->Convolution(gate, graph->SparseKernel(random, {channels, 1, 1, 8}, n, .5),
+                         graph->DenseKernel(random, {channels}), relu);
   if (random->Chance(.5)) {
     const bool half = graph->half;
     graph->half = false;
@@ -60,10 +60,9 @@ int InvertedResidual(FakeGraph* graph, Random* random, int x, int channels, int 
                        graph->DenseKernel(random, {wide}),
                        {padding, stride, stride, 1, kTfLiteActRelu6, 1, 1});
   if (random->Chance(.4)) y = Squeezed(graph, random, y, wide, n);
-  y = graph->Convolution(
-      y, graph->SparseKernel(random, {channels, 1, 1, wide}, n, .5),
-      graph->DenseKernel(random, {channels}),
-      {kTfLitePaddingSame, 1, 1, kTfLiteActNone, 1, 1});
+  y = graph->Convolution(y, graph->SparseKernel(random, {channels, 1, 1, wide}, n, .5),
+                         graph->DenseKernel(random, {channels}),
+                         {kTfLitePaddingSame, 1, 1, kTfLiteActNone, 1, 1});
   return stride == 1 ? graph->Add(x, y) : y;
 }
 
@@ -83,12 +82,11 @@ FakeGraph RandomNetwork(uint64_t seed) {
   }
   if (random.Chance(.5)) {
     const int taps = random.Of({2, 3});
-    x = graph.Convolution(x,
-                          graph.SparseKernel(&random, {channels, taps, taps, channels},
-                                             n, .4),
-                          graph.DenseKernel(&random, {channels}),
-                          {kTfLitePaddingSame, random.Between(1, 2), 1,
-                           kTfLiteActReluN1To1, random.Between(1, 2), 1});
+    x = graph.Convolution(
+        x, graph.SparseKernel(&random, {channels, taps, taps, channels}, n, .4),
+        graph.DenseKernel(&random, {channels}),
+        {kTfLitePaddingSame, random.Between(1, 2), 1, kTfLiteActReluN1To1,
+         random.Between(1, 2), 1});
   }
   const bool half = graph.half;
   x = graph.Mean(x);

@@ -57,9 +57,8 @@ RandomChain::RandomChain(Random* random) {
     spec_.squeeze.scale = random->Of({1.0f, 1.0f / 6});
   }
   const int n = RandomBlock(random);
-  const Window window = spec_.has_depthwise || random->Chance(.5)
-                            ? Window()
-                            : RandomWindow(random, true);
+  const Window window =
+      spec_.has_depthwise || random->Chance(.5) ? Window() : RandomWindow(random, true);
   spec_.project =
       RandomConvolution(random, n * random->Between(1, 4), columns, n, window);
 }
