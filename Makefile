@@ -1,6 +1,10 @@
 # make demo   the main job, end to end, on embedded data
 # make test   every test
-# make lint   ruff and mypy
+# make lint   ruff, mypy and clang-format
+# make format  brings Python and C++ into form
+# make sanitize  chains and graphs under AddressSanitizer, UBSan and ThreadSanitizer
+# make fuzz-delegate  a million damaged sparse tensors
+# make emulate  the delegate on emulated ARM processors, and in LiteRT there
 # make docs   the site of docs/, in site/
 # make bench  cost of training, kept saliency, all of Keras' networks, a large one
 # make bench-delegate  speed of the delegate, into the README
@@ -10,12 +14,15 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test lint docs bench bench-delegate clean
+.PHONY: setup demo test lint format docs bench bench-delegate sanitize fuzz-delegate
+.PHONY: emulate clean
 
 setup: .venv/ready
 
 # what the delegate is built from
 DELEGATE := $(wildcard $(addprefix tflite_delegate/,CMakeLists.txt *.map *.cc *.h kernels/*))
+
+CPP := $(wildcard $(addprefix tflite_delegate/,*.cc *.h */*.cc */*.h))
 
 .venv/ready: constraints.txt pyproject.toml setup.py build_backend.py $(DELEGATE)
 	$(PYTHON) -m venv .venv
@@ -47,6 +54,12 @@ lint: .venv/ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/clang-format --dry-run -Werror $(CPP)
+
+format: .venv/ready-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP)
 
 # a warning, such as a broken link, is an error
 docs: .venv/ready-docs
@@ -65,6 +78,46 @@ bench-delegate: .venv/ready-dev
 	$(TESTING) -S tflite_delegate -B build/testing -G Ninja -DONEXN_TESTING=ON
 	$(TESTING) --build build/testing --target onexn_testing
 	$(BIN)/python -m tfmot_onexn.experiments.delegate_speed --readme README.md
+
+# $(call build-testing,FOLDER,TARGET,OPTIONS)
+define build-testing
+	$(TESTING) -S tflite_delegate -B build/$(1) -G Ninja -DONEXN_TESTING=ON $(3)
+	$(TESTING) --build build/$(1) --target $(2)
+endef
+ADDRESS := -DONEXN_SANITIZE=address,undefined
+THREAD := -DONEXN_SANITIZE=thread
+
+sanitize: .venv/ready-dev
+	$(call build-testing,sanitize-address,onexn_harness,$(ADDRESS))
+	build/sanitize-address/testing/onexn_harness 1000
+	$(call build-testing,sanitize-thread,onexn_harness,$(THREAD))
+	build/sanitize-thread/testing/onexn_harness 300
+
+fuzz-delegate: .venv/ready-dev
+	$(call build-testing,sanitize-address,onexn_fuzz_sparse_tensor,$(ADDRESS))
+	build/sanitize-address/testing/onexn_fuzz_sparse_tensor \
+		tflite_delegate/testing/seeds 1000000
+
+# $(call cross,PROCESSOR,COMPILERS)
+cross = -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=$(1) \
+	-DCMAKE_C_COMPILER=$(2)-gcc -DCMAKE_CXX_COMPILER=$(2)-g++
+EMULATED := build/emulated
+AARCH64 := qemu-aarch64-static -cpu cortex-a76 -L
+
+emulate: .venv/ready-dev
+	$(call build-testing,emulated-armv7,onexn_harness,\
+		$(call cross,armv7l,arm-linux-gnueabihf))
+	qemu-arm-static -L /usr/arm-linux-gnueabihf \
+		build/emulated-armv7/testing/onexn_harness 200
+	$(call build-testing,emulated-aarch64,onexn_harness onexn_delegate,\
+		$(call cross,aarch64,aarch64-linux-gnu))
+	$(AARCH64) /usr/aarch64-linux-gnu \
+		build/emulated-aarch64/testing/onexn_harness 200
+	tests/emulated/arm64_root $(EMULATED)/arm64 $(BIN)/pip constraints.txt
+	$(BIN)/python tests/emulated/make_network.py $(EMULATED)
+	PYTHONPATH=$(EMULATED)/arm64/site $(AARCH64) $(EMULATED)/arm64/root \
+		$(EMULATED)/arm64/root/usr/bin/python3.11 tests/emulated/run_network.py \
+		$(EMULATED) build/emulated-aarch64/libonexn_delegate.so neon
 
 clean:
 	rm -rf .venv .venv-tflite-runtime build site *.egg-info
