@@ -3,8 +3,8 @@
 namespace onexn {
 namespace {
 
-// of the inputs of a tile; the weights that go by need the rest of the L1 cache
-constexpr int64_t kTileBytes = 28 * 1024;
+// of the inputs of a tile, some of which the weights that go by push to the L2 cache
+constexpr int64_t kTileBytes = 64 * 1024;
 
 int64_t Divide(int64_t value, int64_t by) { return (value + by - 1) / by; }
 int64_t Chunks(int channels) { return Divide(channels, kChunk); }

@@ -3,7 +3,7 @@
 namespace onexn {
 namespace ONEXN_ISA {
 constexpr int kRegisters = 32;
-constexpr int kPlanarWidth = 8;
+constexpr int kPlanarWidth = 4;
 }
 }  // namespace onexn
 
