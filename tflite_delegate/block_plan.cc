@@ -63,9 +63,9 @@ bool BlockPlan::Pack(const ChainSpec& spec, const Kernels& kernels) {
   kernels_ = &kernels;
   spec_ = spec;
   if (spec.has_expand && !expand_.Pack(spec.expand)) return false;
-  if (spec.has_squeeze && (!first_.Pack(spec.squeeze.first) ||
-                           !second_.Pack(spec.squeeze.second) ||
-                           !first_.ReadFromVector() || !second_.ReadFromVector())) {
+  if (spec.has_squeeze &&
+      (!first_.Pack(spec.squeeze.first) || !second_.Pack(spec.squeeze.second) ||
+       !first_.ReadFromVector() || !second_.ReadFromVector())) {
     return false;
   }
   return project_.Pack(spec.project) && project_.JoinRowsIfUseful(kernels) &&
@@ -160,8 +160,8 @@ void BlockPlan::ChooseStrip() {
     if (spec_.has_expand) {
       const int64_t input_pixels =
           int64_t{1} * Least(InputRows(strip_rows_), input_.height) * input_.width;
-      input_layout_ = TiledPanel(*kernels_, expand_.kernel().width, input_pixels,
-                                 input_.channels);
+      input_layout_ =
+          TiledPanel(*kernels_, expand_.kernel().width, input_pixels, input_.channels);
     }
     const bool fits = InputRows(strip_rows_) * RowFloats() <= l1_floats * 3 / 4 &&
                       RangeFloats(strip_rows_, strips == 1) <= l2_floats * 5 / 8;
@@ -302,10 +302,12 @@ void BlockPlan::Keep(const Range& range, const Strip& strip, int chunk) const {
          floats * sizeof(float));
 }
 
-void BlockPlan::PackInput(const Job& job, const Range& range, const Strip& strip) const {
+void BlockPlan::PackInput(const Job& job, const Range& range,
+                          const Strip& strip) const {
   const int pixels = (strip.last_new - strip.first_new) * input_.width;
   PackTask pack;
-  pack.input = job.input + int64_t{1} * strip.first_new * input_.width * input_.channels;
+  pack.input =
+      job.input + int64_t{1} * strip.first_new * input_.width * input_.channels;
   pack.pitch = input_.channels;
   pack.channels = input_.channels;
   pack.pixels = pixels;
@@ -335,8 +337,8 @@ void BlockPlan::Expand(const Job& job, const Range& range, const Strip& strip,
   }
   for (int y = strip.first_new; y < strip.last_new; ++y) {
     PackTask pack;
-    pack.input = job.input + int64_t{1} * y * input_.width * input_.channels +
-                 chunk * kChunk;
+    pack.input =
+        job.input + int64_t{1} * y * input_.width * input_.channels + chunk * kChunk;
     pack.pitch = input_.channels;
     pack.channels = Least(kChunk, input_.channels - chunk * kChunk);
     pack.pixels = input_.width;
@@ -468,8 +470,8 @@ void BlockPlan::ProjectSqueezed(const Job& job, ThreadPool* pool) const {
   const int threads = pool == nullptr ? 1 : pool->threads();
   Job here = job;
   if (threads > 1) {
-    here.item_pixels = Divide(Divide(pixels, job.ranges), project_layout_.tile) *
-                       project_layout_.tile;
+    here.item_pixels =
+        Divide(Divide(pixels, job.ranges), project_layout_.tile) * project_layout_.tile;
   } else if (project_layout_.chunked()) {
     here.item_pixels = pixels;
   } else {

@@ -1,9 +1,9 @@
 // [expand] → depthwise → [squeeze and excite] → project → [add], strip by strip.
 //
 // A strip is a few rows of the output. Sixteen channels at a time are expanded into
-// padded rows, which stay in the L1 cache, and go through the depthwise convolution into
-// a panel, which stays in the L2 cache and which the projection reads. Rows that the next
-// strip needs again are kept.
+// padded rows, which stay in the L1 cache, and go through the depthwise convolution
+// into a panel, which stays in the L2 cache and which the projection reads. Rows that
+// the next strip needs again are kept.
 
 #ifndef ONEXN_BLOCK_PLAN_H_
 #define ONEXN_BLOCK_PLAN_H_
@@ -45,7 +45,8 @@ class BlockPlan {
   void Keep(const Range& range, const Strip& strip, int chunk) const;
   void PackInput(const Job& job, const Range& range, const Strip& strip) const;
   void Expand(const Job& job, const Range& range, const Strip& strip, int chunk) const;
-  void Convolve(const Job& job, const Range& range, const Strip& strip, int chunk) const;
+  void Convolve(const Job& job, const Range& range, const Strip& strip,
+                int chunk) const;
   void Project(const Job& job, const PackedKernel& kernel, const float* panel,
                int first_pixel, int pixels) const;
 

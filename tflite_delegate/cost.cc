@@ -50,8 +50,8 @@ void AddConvolution(const Convolution& layer, double pixels, Times* times) {
   const double inputs = static_cast<double>(kernel.columns) * kernel.window;
   const double values = static_cast<double>(kernel.blocks()) * kernel.n * kernel.window;
   const double outputs = kernel.rows / 16.0;
-  times->dense +=
-      pixels * (inputs * kernel.rows / kPerCycle * kDenseSlope + outputs * kDenseOutput);
+  times->dense += pixels * (inputs * kernel.rows / kPerCycle * kDenseSlope +
+                            outputs * kDenseOutput);
   times->sparse += pixels * (values / kPerCycle * product.slope +
                              outputs * product.output + inputs / 16 * kInput);
 }
@@ -76,7 +76,8 @@ double ExpectedGain(const ChainSpec& spec, const Shape& input, const Shape& outp
     times.dense += outputs * taps * kDenseTap;
     times.sparse += outputs * taps * kTap;
   }
-  if (spec.has_expand) times.dense += FarCycles(input.pixels(), spec.expand.kernel.rows);
+  if (spec.has_expand)
+    times.dense += FarCycles(input.pixels(), spec.expand.kernel.rows);
   if (spec.has_depthwise) {
     times.dense += FarCycles(output.pixels(), spec.project.kernel.columns);
   }

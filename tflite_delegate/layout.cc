@@ -14,10 +14,10 @@ int64_t Chunks(int channels) { return Divide(channels, kChunk); }
 int TilePixels(const Kernels& kernels, int width, int64_t pixels, int channels,
                bool chunked) {
   const bool planar = width <= kernels.planar_width;
-  const int vectors = planar                   ? width
+  const int vectors = planar                  ? width
                       : width > kernels.lanes ? width / kernels.lanes
                                               : 1;
-  const int group = planar                   ? kernels.lanes
+  const int group = planar                  ? kernels.lanes
                     : width < kernels.lanes ? kernels.lanes / width
                                             : 1;
   int64_t groups = MaxTile(kernels.registers, vectors);
@@ -26,7 +26,8 @@ int TilePixels(const Kernels& kernels, int width, int64_t pixels, int channels,
   const int64_t fitting =
       kTileBytes / (group * Chunks(channels) * kChunk * int64_t{sizeof(float)});
   // a vector of a planar tile is used for few outputs, a chunk's for few channels
-  if ((planar || chunked) && fitting < groups) groups = fitting < least ? least : fitting;
+  if ((planar || chunked) && fitting < groups)
+    groups = fitting < least ? least : fitting;
   const int64_t all = Divide(pixels, group);
   return static_cast<int>(Divide(all, Divide(all, groups)) * group);
 }

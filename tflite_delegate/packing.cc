@@ -91,7 +91,8 @@ bool Packing::JoinRowsIfUseful(const Kernels& kernels) {
   int32_t end = 0;
   for (int j = 0; j < joined_rows; ++j) {
     const int first = j * together;
-    JoinRows(first, first + together < block_rows ? first + together : block_rows, &end);
+    JoinRows(first, first + together < block_rows ? first + together : block_rows,
+             &end);
     joined_indptr_[j + 1] = end;
   }
   const int channels = bsr_.rows;

@@ -47,8 +47,9 @@ bool ProductPlan::Resize(const Shape& input, const Shape& output) {
   const int channels = packing_.panel_channels();
   const int64_t fitting =
       L2CacheBytes() / 4 / (channels * static_cast<int64_t>(sizeof(float)));
-  const int strip =
-      static_cast<int>(fitting < 1 ? 1 : fitting < pixels ? fitting : pixels);
+  const int strip = static_cast<int>(fitting < 1        ? 1
+                                     : fitting < pixels ? fitting
+                                                        : pixels);
   const int width = packing_.kernel().width;
   const bool chunked = width == kChunk && packing_.uses() < kLeastUses;
   layout_.tile = TilePixels(*kernels_, width, strip, channels, chunked);
@@ -67,7 +68,8 @@ bool ProductPlan::FindWindows() {
     for (int j = 0; j < window_.width; ++j) {
       for (int image = 0; image < output_.batch; ++image) {
         for (int oy = 0; oy < output_.height; ++oy) {
-          const int y = oy * window_.stride_y - window_.pad_top + i * window_.dilation_y;
+          const int y =
+              oy * window_.stride_y - window_.pad_top + i * window_.dilation_y;
           for (int ox = 0; ox < output_.width; ++ox) {
             const int x =
                 ox * window_.stride_x - window_.pad_left + j * window_.dilation_x;

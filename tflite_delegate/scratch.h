@@ -1,7 +1,7 @@
 // Working memory that chains borrow while they run.
 //
-// All chains of a delegate share it, so that it stays in the cache from one chain to the
-// next; chains that run at the same time get a block each.
+// All chains of a delegate share it, so that it stays in the cache from one chain to
+// the next; chains that run at the same time get a block each.
 
 #ifndef ONEXN_SCRATCH_H_
 #define ONEXN_SCRATCH_H_

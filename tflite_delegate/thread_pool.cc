@@ -33,7 +33,8 @@ ThreadPool* ThreadPool::Create(int threads) {
   ThreadPool* pool = New<ThreadPool>();
   if (pool == nullptr) return nullptr;
   for (int i = 1; i < threads && i < 64; ++i) {
-    if (pthread_create(&pool->workers_[pool->started_], nullptr, Work, pool) != 0) break;
+    if (pthread_create(&pool->workers_[pool->started_], nullptr, Work, pool) != 0)
+      break;
     ++pool->started_;
   }
   pool->threads_ = pool->started_ + 1;

@@ -99,13 +99,12 @@ inline void DepthwiseAny(const DepthwiseTask& task) {
         const float* weights = task.weights + v;
         for (int i = 0; i < task.height; ++i) {
           for (int j = 0; j < task.width; ++j, weights += kChunk) {
-            sum = MultiplyAdd(Load(rows[i] + column + j * kChunk + v),
-                              Load(weights), sum);
+            sum = MultiplyAdd(Load(rows[i] + column + j * kChunk + v), Load(weights),
+                              sum);
           }
         }
-        Store(output + v, task.activation.hard_swish
-                              ? Activate<true>(sum, low, high)
-                              : Activate<false>(sum, low, high));
+        Store(output + v, task.activation.hard_swish ? Activate<true>(sum, low, high)
+                                                     : Activate<false>(sum, low, high));
       }
     }
   }

@@ -4,14 +4,13 @@ namespace onexn {
 namespace ONEXN_ISA {
 constexpr int kRegisters = 16;
 constexpr int kPlanarWidth = 2;
-}
+}  // namespace ONEXN_ISA
 }  // namespace onexn
 
 #include "unroll.h"
 // its functions come first
-#include "simd_portable.h"
-
 #include "isa_table.h"
+#include "simd_portable.h"
 
 namespace onexn {
 extern const Kernels kPortableKernels;

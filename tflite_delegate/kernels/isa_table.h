@@ -9,9 +9,13 @@
 #include "product.h"
 #include "vector_product.h"
 
-#define ONEXN_TABLE(name)                                                      \
-  {                                                                            \
-    name, ONEXN_ISA::kLanes, ONEXN_ISA::kPlanarWidth, ONEXN_ISA::kRegisters,   \
-        ONEXN_ISA::Multiply, ONEXN_ISA::Pack, ONEXN_ISA::ConvolveDepthwise,    \
-        ONEXN_ISA::Sum, ONEXN_ISA::MultiplyVector                              \
-  }
+#define ONEXN_TABLE(name)        \
+  {name,                         \
+   ONEXN_ISA::kLanes,            \
+   ONEXN_ISA::kPlanarWidth,      \
+   ONEXN_ISA::kRegisters,        \
+   ONEXN_ISA::Multiply,          \
+   ONEXN_ISA::Pack,              \
+   ONEXN_ISA::ConvolveDepthwise, \
+   ONEXN_ISA::Sum,               \
+   ONEXN_ISA::MultiplyVector}

@@ -2,8 +2,8 @@
 //
 // A panel holds the pixels of a strip in the order in which a product reads them. It is
 // either tiled, [tiles, channels, slot] with the pixels of a tile side by side, which
-// touches few cache lines for each channel; or chunked, [channels/16, pixels, 16], which
-// costs no transposition. Rows of less than 16 channels read tiled panels only.
+// touches few cache lines for each channel; or chunked, [channels/16, pixels, 16],
+// which costs no transposition. Rows of less than 16 channels read tiled panels only.
 
 #ifndef ONEXN_KERNELS_KERNELS_H_
 #define ONEXN_KERNELS_KERNELS_H_
@@ -46,10 +46,10 @@ struct BlockRow {
 
 // A kernel in the order in which products read it.
 struct PackedKernel {
-  int width = 1;            // output channels of each row: 1, 2, 4, 8 or 16
-  int stride = 1;           // floats from one block's values to the next block's
-  int channels = 0;         // M
-  int row_count = 0;        // M / width, rounded up
+  int width = 1;      // output channels of each row: 1, 2, 4, 8 or 16
+  int stride = 1;     // floats from one block's values to the next block's
+  int channels = 0;   // M
+  int row_count = 0;  // M / width, rounded up
   const BlockRow* rows = nullptr;
   const int32_t* offsets = nullptr;  // of each block's input, and one more
   const float* bias = nullptr;       // [rows, width]
@@ -88,8 +88,8 @@ struct PackTask {
 // A depthwise convolution of 16 channels, rows [columns, 16] to [pixels, 16].
 struct DepthwiseTask {
   const float* const* input_rows = nullptr;  // padded, those of the first window first
-  const float* weights = nullptr;  // [height, width, 16]
-  const float* bias = nullptr;     // [16]
+  const float* weights = nullptr;            // [height, width, 16]
+  const float* bias = nullptr;               // [16]
   int height = 0;
   int width = 0;
   int stride_y = 1;

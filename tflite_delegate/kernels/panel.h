@@ -96,7 +96,8 @@ inline void Sum(const float* chunk, int pixels, float* sums) {
     for (; pixel + 4 <= pixels; pixel += 4, from += 4 * kChunk) {
       for (int u = 0; u < 4; ++u) total[u] = Add(total[u], Load(from + u * kChunk));
     }
-    for (; pixel < pixels; ++pixel, from += kChunk) total[0] = Add(total[0], Load(from));
+    for (; pixel < pixels; ++pixel, from += kChunk)
+      total[0] = Add(total[0], Load(from));
     float* to = sums + c;
     Store(to, Add(Load(to), Add(Add(total[0], total[1]), Add(total[2], total[3]))));
   }

@@ -1,7 +1,8 @@
 // The product of a panel with a 1×n kernel. Included once per ISA, after its simd_*.h.
 //
 // A tile is a few groups of pixels; its sums stay in registers while the blocks of a
-// block row go by. Per block: one load of n weights, and one of its input for each group.
+// block row go by. Per block: one load of n weights, and one of its input for each
+// group.
 
 #ifndef ONEXN_KERNELS_PRODUCT_H_
 #define ONEXN_KERNELS_PRODUCT_H_
@@ -17,8 +18,8 @@ namespace ONEXN_ISA {
 // How rows of some width fill vectors of sums, group by group of pixels.
 //
 // Rows as wide as a vector or wider: one pixel, n outputs in n/lanes vectors. Narrower
-// ones: lanes/n pixels share a vector. The narrowest are planar: a vector has one output
-// of as many pixels as it has lanes, since repeating few pixels costs more than
+// ones: lanes/n pixels share a vector. The narrowest are planar: a vector has one
+// output of as many pixels as it has lanes, since repeating few pixels costs more than
 // transposing them once.
 template <int kWidth>
 struct Lanes {
@@ -26,7 +27,7 @@ struct Lanes {
   static constexpr int kVectors = kPlanar           ? kWidth
                                   : kWidth > kLanes ? kWidth / kLanes
                                                     : 1;
-  static constexpr int kGroup = kPlanar          ? kLanes
+  static constexpr int kGroup = kPlanar           ? kLanes
                                 : kWidth < kLanes ? kLanes / kWidth
                                                   : 1;
   // registers for sums: not those for a block's weights, an input and two bounds
@@ -42,13 +43,12 @@ struct Lanes {
 template <bool kHardSwish>
 inline Vector Activate(Vector v, Vector low, Vector high) {
   if constexpr (!kHardSwish) return Clamp(v, low, high);
-  const Vector gate =
-      Clamp(Add(v, Broadcast(3.0f)), Broadcast(0.0f), Broadcast(6.0f));
+  const Vector gate = Clamp(Add(v, Broadcast(3.0f)), Broadcast(0.0f), Broadcast(6.0f));
   return Multiply(Multiply(v, Broadcast(1.0f / 6.0f)), gate);
 }
 
-// Writes the outputs of pixels, [pixels, n], where something is added or some of a group
-// are not there. Not inlined: it is rare.
+// Writes the outputs of pixels, [pixels, n], where something is added or some of a
+// group are not there. Not inlined: it is rare.
 __attribute__((noinline)) inline void StorePixels(const float* from, int width,
                                                   float* const* to,
                                                   const float* const* residual,
@@ -75,8 +75,8 @@ inline void StoreGroup(const Vector* outputs, float* const* to,
       Vector output = outputs[v];
       if constexpr (kGathers) {
         if (residual != nullptr) {
-          output = Add(output,
-                       Gather<kWidth>(residual + v * kPixelsPerVector, channel));
+          output =
+              Add(output, Gather<kWidth>(residual + v * kPixelsPerVector, channel));
         }
       }
       Scatter<kWidth>(output, to + v * kPixelsPerVector, channel);
@@ -143,9 +143,8 @@ struct Destination {
   void Find(const ProductTask& task, int pixel, int pixels) {
     const int32_t* positions =
         task.positions != nullptr ? task.positions + pixel : nullptr;
-    const bool in_a_row =
-        positions != nullptr &&
-        positions[pixels - 1] - positions[0] == (pixels - 1) * kChunk;
+    const bool in_a_row = positions != nullptr &&
+                          positions[pixels - 1] - positions[0] == (pixels - 1) * kChunk;
     if (positions != nullptr && !in_a_row) {
       for (int p = 0; p < pixels; ++p) to[p] = task.output + positions[p];
     } else {
@@ -169,9 +168,9 @@ __attribute__((noinline)) void MultiplyTile(const ProductTask& task, int pixel,
   constexpr int kPixels = kTile * kGroup;
   constexpr int kStep = kChunked ? kChunk : kGroup;  // from group to group
   const PackedKernel& kernel = *task.kernel;
-  const float* tile = task.panel + (kChunked ? int64_t{1} * pixel * kChunk
-                                             : pixel / task.layout.tile *
-                                                   task.layout.pitch);
+  const float* tile =
+      task.panel + (kChunked ? int64_t{1} * pixel * kChunk
+                             : pixel / task.layout.tile * task.layout.pitch);
   const int pixels =
       task.last_pixel - pixel < kPixels ? task.last_pixel - pixel : kPixels;
 
@@ -232,7 +231,8 @@ inline void MultiplyTileOf(const ProductTask& task, int pixel, int groups,
 template <int kWidth, bool kChunked>
 void MultiplyWidth(const ProductTask& task) {
   using Shape = Lanes<kWidth>;
-  for (int pixel = task.first_pixel; pixel < task.last_pixel; pixel += task.layout.tile) {
+  for (int pixel = task.first_pixel; pixel < task.last_pixel;
+       pixel += task.layout.tile) {
     const int left = task.last_pixel - pixel;
     const int pixels = left < task.layout.tile ? left : task.layout.tile;
     Destination<Shape::kMaxTile * Shape::kGroup> destination;

@@ -1,6 +1,6 @@
 #include "reference.h"
 
-#include "../chain.h"
+#include "spec.h"
 
 namespace onexn {
 namespace {

@@ -46,8 +46,7 @@ struct Cpu {
 bool HasAvx2() { return Cpu().Has(bit_AVX | bit_FMA, bit_AVX2, 0x06); }
 
 bool HasAvx512() {
-  constexpr unsigned kLeaf7 =
-      bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
+  constexpr unsigned kLeaf7 = bit_AVX512F | bit_AVX512DQ | bit_AVX512BW | bit_AVX512VL;
   return HasAvx2() && Cpu().Has(0, kLeaf7, 0xe6);
 }
 #endif

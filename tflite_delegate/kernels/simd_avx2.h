@@ -42,8 +42,7 @@ template <int kGroup>
 inline Vector Repeat(const float* from) {
   if constexpr (kGroup == 1) return _mm256_broadcast_ss(from);
   if constexpr (kGroup == 2) {
-    return _mm256_castpd_ps(
-        _mm256_broadcast_sd(reinterpret_cast<const double*>(from)));
+    return _mm256_castpd_ps(_mm256_broadcast_sd(reinterpret_cast<const double*>(from)));
   }
   if constexpr (kGroup == 4) {
     return _mm256_broadcast_ps(reinterpret_cast<const __m128*>(from));

@@ -52,7 +52,8 @@ template <int kWidth>
 inline Vector Spread(const float* from) {
   if constexpr (kWidth == 1) return _mm512_set1_ps(*from);
   if constexpr (kWidth == 2) {
-    const __m128 two = _mm_castpd_ps(_mm_load_sd(reinterpret_cast<const double*>(from)));
+    const __m128 two =
+        _mm_castpd_ps(_mm_load_sd(reinterpret_cast<const double*>(from)));
     return _mm512_permutexvar_ps(
         _mm512_setr_epi32(0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 1, 1),
         _mm512_castps128_ps512(two));
@@ -143,7 +144,8 @@ inline void Zip(Vector u, Vector v, Vector* low, Vector* high) {
   *low = _mm512_permutex2var_ps(
       u, _mm512_setr_epi32(0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23), v);
   *high = _mm512_permutex2var_ps(
-      u, _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31),
+      u,
+      _mm512_setr_epi32(8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31),
       v);
 }
 

@@ -18,10 +18,10 @@ struct Activation {
 // A kernel [M, window, K] of 1×n blocks as SciPy's BSR arrays, where a block is n
 // output channels at one input channel, over the whole window.
 struct Bsr {
-  int rows = 0;     // M
-  int columns = 0;  // K
-  int window = 1;   // kh·kw
-  int n = 1;        // a divisor of M
+  int rows = 0;                      // M
+  int columns = 0;                   // K
+  int window = 1;                    // kh·kw
+  int n = 1;                         // a divisor of M
   const float* data = nullptr;       // [nnz, window, n], maybe unaligned
   const int32_t* indices = nullptr;  // [nnz], rising in each block row
   const int32_t* indptr = nullptr;   // [M/n + 1]
