@@ -8,9 +8,11 @@ constexpr int kPlanarWidth = 2;
 }  // namespace onexn
 
 #include "unroll.h"
+
 // its functions come first
-#include "isa_table.h"
 #include "simd_avx2.h"
+
+#include "isa_table.h"
 
 namespace onexn {
 extern const Kernels kAvx2Kernels;
