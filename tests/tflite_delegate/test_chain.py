@@ -22,13 +22,13 @@ CACHES = st.sampled_from(kernel_cases.CACHES)
 THREADS = st.sampled_from([1, 2, 3])
 
 
-@hypothesis.settings(max_examples=150)
+@hypothesis.settings(max_examples=450)
 @hypothesis.given(kernel_cases.blocks(expand=True, squeeze=False), CACHES, THREADS)
 def test_inverted_residuals(case, cache_size, threads):
     case.check(threads=[threads], cache_size=cache_size)
 
 
-@hypothesis.settings(max_examples=120)
+@hypothesis.settings(max_examples=360)
 @hypothesis.given(kernel_cases.blocks(squeeze=True), CACHES, THREADS)
 def test_squeeze_and_excite(case, cache_size, threads):
     case.check(threads=[threads], cache_size=cache_size)

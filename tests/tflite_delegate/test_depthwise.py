@@ -16,7 +16,7 @@ def case_of(rng, taps, stride, size, channels=20, activation="relu6"):
     return Case(chain, x, (1, *outputs, 16))
 
 
-@hypothesis.settings(max_examples=120)
+@hypothesis.settings(max_examples=360)
 @hypothesis.given(
     kernel_cases.blocks(expand=False, squeeze=False),
     st.sampled_from(kernel_cases.CACHES),

@@ -5,8 +5,8 @@ import re
 import subprocess
 
 import pytest
+from chain_library import build
 from delegate_libraries import library_for
-from kernel_chains import build
 
 PLUGIN = {"tflite_plugin_create_delegate", "tflite_plugin_destroy_delegate"}
 # what a C library brings, under the names it has had

@@ -4,7 +4,7 @@ import pytest
 from kernel_chains import SIZES, Case, Chain, Convolution
 
 
-@hypothesis.settings(max_examples=200)
+@hypothesis.settings(max_examples=600)
 @hypothesis.given(kernel_cases.vectors())
 def test_one_pixel(case):
     case.check(threads=[1, 2])
