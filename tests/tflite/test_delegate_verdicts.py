@@ -28,7 +28,7 @@ def file(network, tmp_path_factory):
 def test_each_layer_has_one_verdict_with_a_reason(file):
     model = flatbuffer.read_file(file)
     graph = model.subgraphs[0]
-    found = delegate_verdicts.read(file)
+    found = delegate_verdicts.read(file, options={"cost_gate": "off"})
     assert len(found) == 4
     for verdict in found:
         operator = graph.operators[verdict.node]
@@ -59,17 +59,19 @@ def words(found):
 
 def test_a_summary_has_the_delegates_own_reason(file):
     found = inventory.of_file(file)
+    # the last layer is too small to gain
     assert words(found) == {
         "stem": "dense",
         "expand": "sparse",
-        "depthwise_conv2d": "dense",
         "project": "sparse",
-        "last": "sparse",
+        "last": "dense",
     } | {name: "dense" for name in words(found) if name.startswith("depthwise")}
-    last = next(layer for layer in found.layers if layer.name == "last")
-    said = delegate_verdicts.read(file)[-1]
-    assert last.verdicts["delegate"].reason == (
-        f"{said.reason.rstrip('.')} ({said.kernel})."
+    by_name = {layer.name: layer.verdicts["delegate"] for layer in found.layers}
+    _, expand, _, last = delegate_verdicts.read(file)
+    assert by_name["last"].reason == last.reason
+    assert "not expected to get faster" in last.reason
+    assert by_name["expand"].reason == (
+        f"{expand.reason.rstrip('.')} ({expand.kernel})."
     )
     assert found.verdicts["delegate"].word == "sparse"
     assert set(found.verdicts) == {"x86-64", "arm64", "delegate"}

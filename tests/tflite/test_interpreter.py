@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 from graphs import relative_error
+from sparse_networks import body, pruned
 
-from tfmot_onexn.tflite import delegate, delegate_build, interpreter
+from tfmot_onexn.tflite import convert, delegate, delegate_build, interpreter
 
 
 def test_runtimes_are_found_in_order_of_preference(monkeypatch):
@@ -30,12 +31,15 @@ def claimed(capfd):
     return capfd.readouterr().err.count('"claimed": true')
 
 
-def test_the_delegate_is_used_unless_it_is_refused(sparse_file, capfd, monkeypatch):
+def test_the_delegate_is_used_unless_it_is_refused(tmp_path, capfd, monkeypatch):
+    file = tmp_path / "model.tflite"
+    convert.convert_to_tflite(pruned(body(padded=False)), file)
+    capfd.readouterr()
     monkeypatch.setenv("ONEXN_DEBUG", "1")
     library = delegate.packaged()
     counts = []
     for wanted in (True, {"cost_gate": "off"}, library, str(library), False):
-        interpreter.load_interpreter(sparse_file, delegate=wanted)
+        interpreter.load_interpreter(file, delegate=wanted)
         counts.append(claimed(capfd))
     assert all(counts[:4])
     assert counts[4] == 0
