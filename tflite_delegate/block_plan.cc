@@ -125,6 +125,10 @@ int64_t BlockPlan::RangeFloats(int rows, bool one_strip) const {
 }
 
 bool BlockPlan::Resize(const Shape& input, const Shape& output) {
+  if (input.size() > INT32_MAX || output.size() > INT32_MAX ||
+      output.pixels() * channels_ > INT32_MAX) {
+    return false;
+  }
   input_ = input;
   output_ = output;
   const Window& window = spec_.depthwise.window;

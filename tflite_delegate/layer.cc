@@ -45,6 +45,9 @@ bool Refuse(Layer* layer, Reason reason) {
   return false;
 }
 
+// Of windows, strides and dilations. A file may say more; sizes would overflow.
+constexpr int kFarthest = 4096;
+
 bool ReadWindow(int stride_y, int stride_x, int dilation_y, int dilation_x, int padding,
                 Window* window, Padding* added) {
   window->stride_y = stride_y;
@@ -52,8 +55,11 @@ bool ReadWindow(int stride_y, int stride_x, int dilation_y, int dilation_x, int 
   window->dilation_y = dilation_y;
   window->dilation_x = dilation_x;
   added->same = padding == kTfLitePaddingSame;
-  return stride_y > 0 && stride_x > 0 && dilation_y > 0 && dilation_x > 0 &&
-         (added->same || padding == kTfLitePaddingValid);
+  for (int size :
+       {window->height, window->width, stride_y, stride_x, dilation_y, dilation_x}) {
+    if (size < 1 || size > kFarthest) return false;
+  }
+  return added->same || padding == kTfLitePaddingValid;
 }
 
 // What both kinds of layers ask for.
