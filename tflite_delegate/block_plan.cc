@@ -7,13 +7,29 @@
 namespace onexn {
 namespace {
 
-// inputs that are used less often are not worth transposing
-constexpr int kLeastUses = 48;
-
 int Least(int a, int b) { return a < b ? a : b; }
 int Most(int a, int b) { return a > b ? a : b; }
-int Divide(int value, int by) { return (value + by - 1) / by; }
-int64_t Aligned(int64_t floats) { return (floats + kChunk - 1) / kChunk * kChunk; }
+int Divide(int value, int by) { return static_cast<int>(DivideUp(value, by)); }
+int64_t Aligned(int64_t floats) { return DivideUp(floats, kChunk) * kChunk; }
+
+// Divides memory into aligned parts. Without memory, it only counts.
+class Divider {
+ public:
+  explicit Divider(float* memory) : memory_(memory) {}
+
+  template <typename T>
+  T* Take(int64_t count) {
+    float* part = memory_ == nullptr ? nullptr : memory_ + floats_;
+    floats_ += Aligned(DivideUp(count * sizeof(T), sizeof(float)));
+    return reinterpret_cast<T*>(part);
+  }
+
+  int64_t floats() const { return floats_; }
+
+ private:
+  float* memory_;
+  int64_t floats_ = 0;
+};
 
 }  // namespace
 
@@ -116,12 +132,25 @@ int64_t BlockPlan::StripPanelFloats(int rows) const {
   return PanelFloats(project_layout_, int64_t{1} * rows * output_.width, channels_);
 }
 
-int64_t BlockPlan::RangeFloats(int rows, bool one_strip) const {
+int64_t BlockPlan::DivideRange(float* memory, int rows, Range* range) const {
   const int input_rows = InputRows(rows);
-  const int kept = one_strip ? 0 : chunks_ * KeptRows();
-  return Aligned(input_rows * sizeof(float*) / sizeof(float)) + chunks_ * kChunk +
-         Aligned(InputFloats(rows)) + (1 + input_rows + kept) * RowFloats() +
-         ChunkFloats(rows) + Aligned(StripPanelFloats(rows));
+  const int kept = range->keeps ? chunks_ * KeptRows() : 0;
+  Divider divider(memory);
+  range->zeros = divider.Take<float>(RowFloats());
+  range->rows = divider.Take<const float*>(input_rows);
+  range->sums = divider.Take<float>(chunks_ * kChunk);
+  range->input = divider.Take<float>(InputFloats(rows));
+  range->expanded = divider.Take<float>(input_rows * RowFloats());
+  range->kept = divider.Take<float>(kept * RowFloats());
+  range->chunk = divider.Take<float>(ChunkFloats(rows));
+  range->panel = divider.Take<float>(StripPanelFloats(rows));
+  return divider.floats();
+}
+
+int64_t BlockPlan::RangeFloats(int rows, bool keeps) const {
+  Range range = {};
+  range.keeps = keeps;
+  return DivideRange(nullptr, rows, &range);
 }
 
 bool BlockPlan::Resize(const Shape& input, const Shape& output) {
@@ -153,22 +182,21 @@ void BlockPlan::ChooseStrip() {
   const int64_t l2_floats = L2CacheBytes() / static_cast<int64_t>(sizeof(float));
   const int64_t image = int64_t{1} * output_.height * output_.width;
   const int width = project_.kernel().width;
-  const bool chunked = width == kChunk && project_.uses() < kLeastUses;
   image_layout_ = ChunkedPanel(*kernels_, image, channels_);
   for (int strips = 1;; ++strips) {
     strip_rows_ = Divide(output_.height, strips);
     const int64_t pixels =
         spec_.has_squeeze ? image : int64_t{1} * strip_rows_ * output_.width;
-    project_layout_ = chunked ? ChunkedPanel(*kernels_, pixels, channels_)
-                              : TiledPanel(*kernels_, width, pixels, channels_);
+    project_layout_ = BestPanel(*kernels_, width, project_.uses(), pixels, channels_);
     if (spec_.has_expand) {
       const int64_t input_pixels =
           int64_t{1} * Least(InputRows(strip_rows_), input_.height) * input_.width;
       input_layout_ =
           TiledPanel(*kernels_, expand_.kernel().width, input_pixels, input_.channels);
     }
+    // the rest is for what goes by: weights, and outputs on their way
     const bool fits = InputRows(strip_rows_) * RowFloats() <= l1_floats * 3 / 4 &&
-                      RangeFloats(strip_rows_, strips == 1) <= l2_floats * 5 / 8;
+                      RangeFloats(strip_rows_, strips > 1) <= l2_floats * 5 / 8;
     if (strip_rows_ == 1 || fits) return;
   }
 }
@@ -182,8 +210,8 @@ bool BlockPlan::Run(const float* input, const float* residual, float* output,
   job.range_rows =
       Divide(output_.height, threads == 1 ? 1 : Least(2 * threads, output_.height));
   job.ranges = Divide(output_.height, job.range_rows);
-  const bool one_strip = job.range_rows <= strip_rows_;
-  job.range_floats = RangeFloats(Least(job.range_rows, strip_rows_), one_strip);
+  job.range_floats =
+      RangeFloats(Least(job.range_rows, strip_rows_), job.range_rows > strip_rows_);
   if (spec_.has_squeeze) {
     // it is the memory of the projection's items too
     const int pixels = Divide(output_.height * output_.width, job.ranges);
@@ -196,7 +224,7 @@ bool BlockPlan::Run(const float* input, const float* residual, float* output,
           ? PanelFloats(image_layout_, int64_t{1} * output_.height * output_.width,
                         channels_)
           : 0;
-  const int64_t shared = image + (spec_.has_squeeze ? SqueezeFloats() : 0);
+  const int64_t shared = image + (spec_.has_squeeze ? GateFloats() : 0);
   const int64_t floats = shared + job.ranges * job.range_floats;
   auto* memory = static_cast<float*>(scratch->Take(floats * sizeof(float)));
   if (memory == nullptr) return false;
@@ -225,26 +253,12 @@ bool BlockPlan::Run(const float* input, const float* residual, float* output,
 }
 
 BlockPlan::Range BlockPlan::RangeOf(const Job& job, int index) const {
-  Range range;
+  Range range = {};
   range.first = index * job.range_rows;
   range.last = Least(range.first + job.range_rows, output_.height);
-  const int rows = Least(job.range_rows, strip_rows_);
   range.keeps = job.range_rows > strip_rows_;
-  float* memory = job.scratch + index * job.range_floats;
-  const auto take = [&memory](int64_t floats) {
-    float* taken = memory;
-    memory += Aligned(floats);
-    return taken;
-  };
-  range.zeros = take(RowFloats());
-  range.rows = reinterpret_cast<const float**>(
-      take(InputRows(rows) * sizeof(float*) / sizeof(float)));
-  range.sums = take(chunks_ * kChunk);
-  range.input = take(InputFloats(rows));
-  range.expanded = take(InputRows(rows) * RowFloats());
-  range.kept = take(range.keeps ? chunks_ * KeptRows() * RowFloats() : 0);
-  range.chunk = take(ChunkFloats(rows));
-  range.panel = take(StripPanelFloats(rows));
+  DivideRange(job.scratch + index * job.range_floats,
+              Least(job.range_rows, strip_rows_), &range);
   return range;
 }
 
@@ -413,59 +427,74 @@ void BlockPlan::Project(const Job& job, const PackedKernel& kernel, const float*
   kernels_->multiply(product);
 }
 
-int64_t BlockPlan::SqueezeFloats() const {
-  const int64_t rows = project_.kernel().row_count * sizeof(BlockRow) / sizeof(float);
-  return 2 * int64_t{kChunk} * chunks_ + Aligned(first_.bsr().rows) + Aligned(rows) +
-         Aligned(project_.value_count());
+// What comes between the ranges and the projection.
+struct BlockPlan::Gate {
+  float* gate;    // of each channel
+  float* mean;    // of each channel
+  float* hidden;  // outputs of the first layer
+  BlockRow* rows;
+  float* values;  // of the projection, multiplied by the gate
+};
+
+int64_t BlockPlan::DivideGate(float* memory, Gate* gate) const {
+  Divider divider(memory);
+  gate->gate = divider.Take<float>(chunks_ * kChunk);
+  gate->mean = divider.Take<float>(chunks_ * kChunk);
+  gate->hidden = divider.Take<float>(first_.bsr().rows);
+  gate->rows = divider.Take<BlockRow>(project_.kernel().row_count);
+  gate->values = divider.Take<float>(project_.value_count());
+  return divider.floats();
+}
+
+int64_t BlockPlan::GateFloats() const {
+  Gate gate;
+  return DivideGate(nullptr, &gate);
 }
 
 PackedKernel BlockPlan::SqueezedProjection(const Job& job, float* memory) const {
-  const int64_t row_floats =
-      project_.kernel().row_count * sizeof(BlockRow) / sizeof(float);
-  float* gate = memory;
-  float* mean = gate + chunks_ * kChunk;
-  float* hidden = mean + chunks_ * kChunk;
-  float* rows = hidden + Aligned(first_.bsr().rows);
-  Squeeze(job, mean, hidden, gate);
-  return Scaled(gate, rows + Aligned(row_floats), reinterpret_cast<BlockRow*>(rows));
+  Gate gate;
+  DivideGate(memory, &gate);
+  Squeeze(job, gate);
+  return Scaled(gate);
 }
 
-void BlockPlan::Squeeze(const Job& job, float* mean, float* hidden, float* gate) const {
-  const float share = 1.0f / static_cast<float>(output_.height * output_.width);
-  for (int c = 0; c < channels_; ++c) {
-    float sum = 0;
-    for (int r = 0; r < job.ranges; ++r) sum += RangeOf(job, r).sums[c];
-    mean[c] = sum * share;
+void BlockPlan::Squeeze(const Job& job, const Gate& gate) const {
+  memset(gate.mean, 0, channels_ * sizeof(float));
+  for (int r = 0; r < job.ranges; ++r) {
+    const float* sums = RangeOf(job, r).sums;
+    for (int c = 0; c < channels_; ++c) gate.mean[c] += sums[c];
   }
+  const float share = 1.0f / static_cast<float>(output_.height * output_.width);
+  for (int c = 0; c < channels_; ++c) gate.mean[c] *= share;
   VectorTask task;
   task.kernel = &first_.kernel();
-  task.input = mean;
-  task.output = hidden;
+  task.input = gate.mean;
+  task.output = gate.hidden;
   task.last_row = first_.kernel().row_count;
   kernels_->multiply_vector(task);
   task.kernel = &second_.kernel();
-  task.input = hidden;
-  task.output = gate;
+  task.input = gate.hidden;
+  task.output = gate.gate;
   task.last_row = second_.kernel().row_count;
   kernels_->multiply_vector(task);
-  for (int c = 0; c < channels_; ++c) gate[c] *= spec_.squeeze.scale;
+  for (int c = 0; c < channels_; ++c) gate.gate[c] *= spec_.squeeze.scale;
 }
 
 // The gate goes into the projection's few weights instead of the many pixels.
-PackedKernel BlockPlan::Scaled(const float* gate, float* values, BlockRow* rows) const {
+PackedKernel BlockPlan::Scaled(const Gate& gate) const {
   const Bsr& bsr = project_.bsr();
   for (int z = 0; z < bsr.blocks(); ++z) {
-    const float scale = gate[bsr.indices[z]];
-    for (int o = 0; o < bsr.n; ++o) {
-      values[int64_t{1} * z * bsr.n + o] = bsr.data[int64_t{1} * z * bsr.n + o] * scale;
-    }
+    const float scale = gate.gate[bsr.indices[z]];
+    const float* from = bsr.data + int64_t{1} * z * bsr.n;
+    float* to = gate.values + int64_t{1} * z * bsr.n;
+    for (int o = 0; o < bsr.n; ++o) to[o] = from[o] * scale;
   }
   PackedKernel kernel = project_.kernel();
   for (int r = 0; r < kernel.row_count; ++r) {
-    rows[r] = kernel.rows[r];
-    rows[r].data = values + (rows[r].data - bsr.data);
+    gate.rows[r] = kernel.rows[r];
+    gate.rows[r].data = gate.values + (kernel.rows[r].data - bsr.data);
   }
-  kernel.rows = rows;
+  kernel.rows = gate.rows;
   return kernel;
 }
 

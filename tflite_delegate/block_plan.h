@@ -25,6 +25,7 @@ class BlockPlan {
  private:
   struct Job;
   struct Range;
+  struct Gate;
   struct Strip;
 
   bool PackDepthwise();
@@ -35,8 +36,12 @@ class BlockPlan {
   int64_t ChunkFloats(int rows) const;
   int64_t InputFloats(int rows) const;
   int64_t StripPanelFloats(int rows) const;
-  int64_t RangeFloats(int rows, bool one_strip) const;
-  int64_t SqueezeFloats() const;
+  // Divides the memory of a range or of a gate; both return how many floats it takes,
+  // and without memory nothing but that.
+  int64_t DivideRange(float* memory, int rows, Range* range) const;
+  int64_t DivideGate(float* memory, Gate* gate) const;
+  int64_t RangeFloats(int rows, bool keeps) const;
+  int64_t GateFloats() const;
 
   Range RangeOf(const Job& job, int index) const;
   void RunRange(const Job& job, int index) const;
@@ -52,8 +57,8 @@ class BlockPlan {
 
   // Computes the gate and returns the projection multiplied by it.
   PackedKernel SqueezedProjection(const Job& job, float* memory) const;
-  void Squeeze(const Job& job, float* mean, float* hidden, float* gate) const;
-  PackedKernel Scaled(const float* gate, float* values, BlockRow* rows) const;
+  void Squeeze(const Job& job, const Gate& gate) const;
+  PackedKernel Scaled(const Gate& gate) const;
   void ProjectSqueezed(const Job& job, ThreadPool* pool) const;
   void ProjectItem(const Job& job, int item) const;
 

@@ -9,6 +9,8 @@
 
 namespace onexn {
 
+inline int64_t DivideUp(int64_t value, int64_t by) { return (value + by - 1) / by; }
+
 // Pixels that a product takes at once for rows of some width: as many as registers
 // hold sums for, fewer where so many channels of them would leave the L1 cache, and
 // divided evenly.
@@ -20,6 +22,10 @@ PanelLayout TiledPanel(const Kernels& kernels, int width, int64_t pixels, int ch
 
 // A panel in chunks with room for so many pixels. For rows of 16 channels.
 PanelLayout ChunkedPanel(const Kernels& kernels, int64_t pixels, int channels);
+
+// The better of both for rows of some width, where each input is used so often.
+PanelLayout BestPanel(const Kernels& kernels, int width, int uses, int64_t pixels,
+                      int channels);
 
 // Floats of a panel with room for so many pixels.
 int64_t PanelFloats(const PanelLayout& layout, int64_t pixels, int channels);

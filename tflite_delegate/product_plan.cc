@@ -7,11 +7,8 @@
 namespace onexn {
 namespace {
 
-// inputs that are used less often are not worth transposing
-constexpr int kLeastUses = 48;
-
 int RoundUp(int value, int multiple) {
-  return (value + multiple - 1) / multiple * multiple;
+  return static_cast<int>(DivideUp(value, multiple)) * multiple;
 }
 
 bool IsPlain(const Window& window) {
@@ -51,11 +48,10 @@ bool ProductPlan::Resize(const Shape& input, const Shape& output) {
                                      : fitting < pixels ? fitting
                                                         : pixels);
   const int width = packing_.kernel().width;
-  const bool chunked = width == kChunk && packing_.uses() < kLeastUses;
-  layout_.tile = TilePixels(*kernels_, width, strip, channels, chunked);
-  capacity_ = RoundUp(strip, layout_.tile);
-  layout_ = chunked ? ChunkedPanel(*kernels_, capacity_, channels)
-                    : TiledPanel(*kernels_, width, capacity_, channels);
+  const int uses = packing_.uses();
+  // tiles first, since a panel has room for whole ones
+  capacity_ = RoundUp(strip, BestPanel(*kernels_, width, uses, strip, channels).tile);
+  layout_ = BestPanel(*kernels_, width, uses, capacity_, channels);
   return packing_.ReadFromPanel(layout_) && (IsPlain(window_) || FindWindows());
 }
 
@@ -99,7 +95,8 @@ bool ProductPlan::Run(const float* input, const float* residual, float* output,
       PanelFloats(layout_, capacity_, packing_.panel_channels());
   if (threads > 1) {
     // enough strips that a thread which comes late is not waited for
-    const int share = RoundUp((pixels + 3 * threads - 1) / (3 * threads), layout_.tile);
+    const int share =
+        RoundUp(static_cast<int>(DivideUp(pixels, 3 * threads)), layout_.tile);
     if (share < capacity_) job.strip_pixels = share;
     job.panel_floats = panel_floats;
   }

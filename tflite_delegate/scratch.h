@@ -1,6 +1,6 @@
 // Working memory that chains borrow while they run.
 //
-// All chains of a delegate share it, so that it stays in the cache from one chain to
+// All chains of a graph share it, so that it stays in the cache from one chain to
 // the next; chains that run at the same time get a block each.
 
 #ifndef ONEXN_SCRATCH_H_
