@@ -5,7 +5,6 @@
 
 #include <immintrin.h>
 #include <stdint.h>
-#include <string.h>
 
 namespace onexn {
 namespace ONEXN_ISA {
@@ -37,6 +36,14 @@ inline Vector LoadPartial(const float* from, int count) {
 inline void StorePartial(float* to, Vector v, int count) {
   _mm256_maskstore_ps(to, FirstLanes(count), v);
 }
+
+}  // namespace ONEXN_ISA
+}  // namespace onexn
+
+#include "through_memory.h"
+
+namespace onexn {
+namespace ONEXN_ISA {
 
 template <int kGroup>
 inline Vector Repeat(const float* from) {
@@ -76,18 +83,9 @@ inline Vector ToPixels(Vector v) {
   return v;
 }
 
-template <int kWidth>
-inline void ScatterThroughMemory(Vector v, float* const* to, long offset) {
-  float values[kLanes];
-  Store(values, v);
-  for (int i = 0; i < kLanes / kWidth; ++i) {
-    memcpy(to[i] + offset, values + i * kWidth, kWidth * sizeof(float));
-  }
-}
-
 // Writes n lanes after the other to a place each.
 template <int kWidth>
-inline void Scatter(Vector v, float* const* to, long offset) {
+inline void Scatter(Vector v, float* const* to, int64_t offset) {
   if constexpr (kWidth == 4) {
     _mm_storeu_ps(to[0] + offset, _mm256_castps256_ps128(v));
     _mm_storeu_ps(to[1] + offset, _mm256_extractf128_ps(v, 1));
@@ -96,18 +94,9 @@ inline void Scatter(Vector v, float* const* to, long offset) {
   }
 }
 
-template <int kWidth>
-inline Vector GatherThroughMemory(const float* const* from, long offset) {
-  float values[kLanes];
-  for (int i = 0; i < kLanes / kWidth; ++i) {
-    memcpy(values + i * kWidth, from[i] + offset, kWidth * sizeof(float));
-  }
-  return Load(values);
-}
-
 // Reads n lanes after the other from a place each.
 template <int kWidth>
-inline Vector Gather(const float* const* from, long offset) {
+inline Vector Gather(const float* const* from, int64_t offset) {
   if constexpr (kWidth == 4) {
     return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from[0] + offset)),
                                 _mm_loadu_ps(from[1] + offset), 1);

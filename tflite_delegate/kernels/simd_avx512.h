@@ -7,7 +7,7 @@
 #define ONEXN_KERNELS_SIMD_AVX512_H_
 
 #include <immintrin.h>
-#include <string.h>
+#include <stdint.h>
 
 namespace onexn {
 namespace ONEXN_ISA {
@@ -35,6 +35,14 @@ inline Vector LoadPartial(const float* from, int count) {
 inline void StorePartial(float* to, Vector v, int count) {
   _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), v);
 }
+
+}  // namespace ONEXN_ISA
+}  // namespace onexn
+
+#include "through_memory.h"
+
+namespace onexn {
+namespace ONEXN_ISA {
 
 template <int kGroup>
 inline Vector Repeat(const float* from) {
@@ -89,18 +97,9 @@ inline Vector ToPixels(Vector v) {
   return v;
 }
 
-template <int kWidth>
-inline void ScatterThroughMemory(Vector v, float* const* to, long offset) {
-  float values[kLanes];
-  Store(values, v);
-  for (int i = 0; i < kLanes / kWidth; ++i) {
-    memcpy(to[i] + offset, values + i * kWidth, kWidth * sizeof(float));
-  }
-}
-
 // Writes n lanes after the other to a place each.
 template <int kWidth>
-inline void Scatter(Vector v, float* const* to, long offset) {
+inline void Scatter(Vector v, float* const* to, int64_t offset) {
   if constexpr (kWidth == 8) {
     _mm256_storeu_ps(to[0] + offset, _mm512_castps512_ps256(v));
     _mm256_storeu_ps(to[1] + offset, _mm512_extractf32x8_ps(v, 1));
@@ -114,18 +113,9 @@ inline void Scatter(Vector v, float* const* to, long offset) {
   }
 }
 
-template <int kWidth>
-inline Vector GatherThroughMemory(const float* const* from, long offset) {
-  float values[kLanes];
-  for (int i = 0; i < kLanes / kWidth; ++i) {
-    memcpy(values + i * kWidth, from[i] + offset, kWidth * sizeof(float));
-  }
-  return Load(values);
-}
-
 // Reads n lanes after the other from a place each.
 template <int kWidth>
-inline Vector Gather(const float* const* from, long offset) {
+inline Vector Gather(const float* const* from, int64_t offset) {
   if constexpr (kWidth == 8) {
     return _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(from[0] + offset)),
                               _mm256_loadu_ps(from[1] + offset), 1);

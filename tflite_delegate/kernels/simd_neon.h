@@ -4,7 +4,6 @@
 #define ONEXN_KERNELS_SIMD_NEON_H_
 
 #include <arm_neon.h>
-#include <string.h>
 
 namespace onexn {
 namespace ONEXN_ISA {
@@ -23,16 +22,6 @@ inline Vector Multiply(Vector a, Vector b) { return vmulq_f32(a, b); }
 // NaN stays NaN
 inline Vector Clamp(Vector v, Vector low, Vector high) {
   return vminq_f32(high, vmaxq_f32(low, v));
-}
-inline Vector LoadPartial(const float* from, int count) {
-  float values[kLanes] = {};
-  for (int i = 0; i < count; ++i) values[i] = from[i];
-  return vld1q_f32(values);
-}
-inline void StorePartial(float* to, Vector v, int count) {
-  float values[kLanes];
-  Store(values, v);
-  for (int i = 0; i < count; ++i) to[i] = values[i];
 }
 
 template <int kGroup>
@@ -63,42 +52,15 @@ inline Vector ToPixels(Vector v) {
   return v;
 }
 
-// Writes n lanes after the other to a place each.
-template <int kWidth>
-inline void Scatter(Vector v, float* const* to, long offset) {
-  float values[kLanes];
-  Store(values, v);
-  for (int i = 0; i < kLanes / kWidth; ++i) {
-    memcpy(to[i] + offset, values + i * kWidth, kWidth * sizeof(float));
-  }
-}
-
-// Reads n lanes after the other from a place each.
-template <int kWidth>
-inline Vector Gather(const float* const* from, long offset) {
-  float values[kLanes];
-  for (int i = 0; i < kLanes / kWidth; ++i) {
-    memcpy(values + i * kWidth, from[i] + offset, kWidth * sizeof(float));
-  }
-  return Load(values);
-}
-
 inline void Zip(Vector u, Vector v, Vector* low, Vector* high) {
   const float32x4x2_t zipped = vzipq_f32(u, v);
   *low = zipped.val[0];
   *high = zipped.val[1];
 }
 
-// Rows of 4 become columns.
-inline void Transpose(const Vector* rows, Vector* columns) {
-  Vector even[2], odd[2];
-  Zip(rows[0], rows[2], &even[0], &even[1]);
-  Zip(rows[1], rows[3], &odd[0], &odd[1]);
-  Zip(even[0], odd[0], &columns[0], &columns[1]);
-  Zip(even[1], odd[1], &columns[2], &columns[3]);
-}
-
 }  // namespace ONEXN_ISA
 }  // namespace onexn
+
+#include "four_lanes.h"
 
 #endif  // ONEXN_KERNELS_SIMD_NEON_H_

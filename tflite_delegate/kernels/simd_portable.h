@@ -32,16 +32,6 @@ inline Vector Clamp(Vector v, Vector low, Vector high) {
   }
   return v;
 }
-inline Vector LoadPartial(const float* from, int count) {
-  Vector v = {};
-  for (int i = 0; i < count; ++i) v[i] = from[i];
-  return v;
-}
-inline void StorePartial(float* to, Vector v, int count) {
-  float values[kLanes];
-  Store(values, v);
-  for (int i = 0; i < count; ++i) to[i] = values[i];
-}
 
 template <int kGroup>
 inline Vector Repeat(const float* from) {
@@ -63,41 +53,14 @@ inline Vector ToPixels(Vector v) {
   return v;
 }
 
-// Writes n lanes after the other to a place each.
-template <int kWidth>
-inline void Scatter(Vector v, float* const* to, long offset) {
-  float values[kLanes];
-  Store(values, v);
-  for (int i = 0; i < kLanes / kWidth; ++i) {
-    memcpy(to[i] + offset, values + i * kWidth, kWidth * sizeof(float));
-  }
-}
-
-// Reads n lanes after the other from a place each.
-template <int kWidth>
-inline Vector Gather(const float* const* from, long offset) {
-  float values[kLanes];
-  for (int i = 0; i < kLanes / kWidth; ++i) {
-    memcpy(values + i * kWidth, from[i] + offset, kWidth * sizeof(float));
-  }
-  return Load(values);
-}
-
 inline void Zip(Vector u, Vector v, Vector* low, Vector* high) {
   *low = Vector{u[0], v[0], u[1], v[1]};
   *high = Vector{u[2], v[2], u[3], v[3]};
 }
 
-// Rows of 4 become columns.
-inline void Transpose(const Vector* rows, Vector* columns) {
-  Vector even[2], odd[2];
-  Zip(rows[0], rows[2], &even[0], &even[1]);
-  Zip(rows[1], rows[3], &odd[0], &odd[1]);
-  Zip(even[0], odd[0], &columns[0], &columns[1]);
-  Zip(even[1], odd[1], &columns[2], &columns[3]);
-}
-
 }  // namespace ONEXN_ISA
 }  // namespace onexn
+
+#include "four_lanes.h"
 
 #endif  // ONEXN_KERNELS_SIMD_PORTABLE_H_
