@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/select.h"
+
 namespace onexn {
 namespace {
 
@@ -80,6 +82,14 @@ bool ParseOptions(const char* const* keys, const char* const* values, size_t cou
   const char* debug = getenv("ONEXN_DEBUG");
   options->debug = debug != nullptr && strcmp(debug, "1") == 0;
   options->verbose = options->verbose || options->debug;
+  const char* isa = getenv("ONEXN_ISA");
+  if (isa != nullptr && KernelsFor(isa) == nullptr) {
+    snprintf(message, message_size,
+             "onexn delegate: ONEXN_ISA is \"%s\", expected portable, avx2, avx512 or "
+             "neon, and one that this processor has",
+             isa);
+    return false;
+  }
   return true;
 }
 

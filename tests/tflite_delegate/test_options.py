@@ -38,3 +38,15 @@ def test_what_is_not_understood_is_named(options, message, library):
 )
 def test_what_is_understood(options, library):
     assert load_delegate(library, options) is not None
+
+
+@pytest.mark.parametrize("isa", ["avx1024", ""])
+def test_an_isa_that_is_not_there_is_named(isa, library, monkeypatch):
+    monkeypatch.setenv("ONEXN_ISA", isa)
+    with pytest.raises(ValueError, match=f'ONEXN_ISA is "{isa}", expected portable, a'):
+        load_delegate(library, {})
+
+
+def test_the_portable_isa_is_everywhere(library, monkeypatch):
+    monkeypatch.setenv("ONEXN_ISA", "portable")
+    assert load_delegate(library, {}) is not None
