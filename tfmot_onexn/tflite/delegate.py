@@ -30,7 +30,7 @@ def packaged() -> pathlib.Path:
     Raises:
       ValueError: if there is none.
     """
-    path = pathlib.Path(__file__).resolve().with_name(delegate_build.LIBRARY)
+    path = _place()
     if not path.exists():
         raise ValueError(
             f"The delegate is missing: there is no {path}. Reinstall "
@@ -52,18 +52,16 @@ def write(path: str | os.PathLike, target: str = targets.HOST) -> None:
     """
     wanted = targets.resolve(target)
     with files.replacing(path) as temporary, tempfile.TemporaryDirectory() as folder:
-        if target == targets.HOST and _is_packaged():
-            library = packaged()
+        if target == targets.HOST and _place().exists():
+            library = _place()
         else:
             library = delegate_build.build(wanted, pathlib.Path(folder))
         shutil.copyfile(library, temporary)
 
 
-def _is_packaged() -> bool:
-    try:
-        return packaged().exists()
-    except ValueError:
-        return False
+def _place() -> pathlib.Path:
+    """Returns where the installation puts the library, if it built one."""
+    return pathlib.Path(__file__).resolve().with_name(delegate_build.LIBRARY)
 
 
 def load(

@@ -95,7 +95,7 @@ def load_interpreter(
       path: the file.
       runtime: "litert", "tf_lite", "tflite_runtime" or "tflite", the first installed.
       delegate: True for the delegate that came with this package; where it cannot be
-        used, a warning says why and the runtime goes without. A dictionary gives it
+        loaded, a warning says why and the runtime goes without. A dictionary gives it
         options, a path names another library. False is the stock runtime.
       num_threads: of the interpreter and the delegate.
       preserve_all_tensors: keep intermediate tensors readable after a run.
@@ -106,25 +106,27 @@ def load_interpreter(
     Raises:
       ValueError: if the file is damaged, the runtime missing, or the delegate asked for
         by options or path cannot be loaded.
+      RuntimeError: if the runtime or the delegate refuses the file.
     """
     validation.validated(flatbuffer.read_bytes(path), str(path))
     module = module_of(runtime)
-    settings = {
-        "num_threads": num_threads,
-        "experimental_preserve_all_tensors": preserve_all_tensors,
-    }
     try:
-        loaded = _interpreter(module, path, _delegate(module, delegate), settings)
-    except (ValueError, RuntimeError) as error:
+        used = _delegate(module, delegate)
+    except ValueError as error:
         if delegate is not True:
             raise
-        loaded = _interpreter(module, path, None, settings)
-        reason = str(error).strip().splitlines()[0].rstrip(".")
+        used = None
         warnings.warn(
-            f"{path} runs without the delegate. {reason}. Pass delegate=False where "
-            "that is meant.",
+            f"{path} runs without the delegate. {str(error).rstrip('.')}. Pass "
+            "delegate=False where that is meant.",
             stacklevel=2,
         )
+    loaded = module.Interpreter(
+        model_path=os.fspath(path),
+        num_threads=num_threads,
+        experimental_preserve_all_tensors=preserve_all_tensors,
+        experimental_delegates=None if used is None else [used],
+    )
     loaded.allocate_tensors()
     return loaded
 
@@ -136,16 +138,6 @@ def module_of(runtime: str = "tflite") -> Any:
       ValueError: if it is unknown or not installed.
     """
     return importlib.import_module(_MODULES[resolve_runtime(runtime)][0])
-
-
-def _interpreter(
-    module: Any, path: str | os.PathLike, delegate: Any, settings: dict[str, Any]
-) -> Any:
-    return module.Interpreter(
-        model_path=os.fspath(path),
-        experimental_delegates=[delegate] if delegate else None,
-        **settings,
-    )
 
 
 def _delegate(module: Any, wanted: Delegate) -> Any:
