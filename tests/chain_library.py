@@ -11,43 +11,9 @@ import pathlib
 import shutil
 import subprocess
 
+from tfmot_onexn.benchmark.delegate_kernels import Library
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
-
-
-class CActivation(ctypes.Structure):
-    _fields_ = [
-        ("low", ctypes.c_float),
-        ("high", ctypes.c_float),
-        ("hard_swish", ctypes.c_int32),
-    ]
-
-
-class CWindow(ctypes.Structure):
-    _fields_ = [("values", ctypes.c_int32 * 8)]
-
-
-class CConvolution(ctypes.Structure):
-    _fields_ = [
-        *((name, ctypes.c_int32) for name in ("rows", "columns", "n")),
-        *((name, ctypes.c_void_p) for name in ("data", "indices", "indptr", "bias")),
-        ("window", CWindow),
-        ("activation", CActivation),
-    ]
-
-
-class CChain(ctypes.Structure):
-    _fields_ = [
-        ("expand", ctypes.POINTER(CConvolution)),
-        ("depthwise_weights", ctypes.c_void_p),
-        ("depthwise_bias", ctypes.c_void_p),
-        ("depthwise_window", CWindow),
-        ("depthwise_activation", CActivation),
-        ("squeeze_first", ctypes.POINTER(CConvolution)),
-        ("squeeze_second", ctypes.POINTER(CConvolution)),
-        ("squeeze_scale", ctypes.c_float),
-        ("project", ctypes.POINTER(CConvolution)),
-        ("has_residual", ctypes.c_int32),
-    ]
 
 
 def build(*targets, folder="delegate", options=()):
@@ -79,15 +45,17 @@ def build(*targets, folder="delegate", options=()):
 
 
 @functools.cache
+def path():
+    """Returns the path of the test library, built if need be."""
+    return build("onexn_testing") / "testing" / "libonexn_testing.so"
+
+
+@functools.cache
 def library():
-    """Returns the loaded test library, built if need be."""
-    folder = build("onexn_testing")
-    loaded = ctypes.CDLL(str(folder / "testing" / "libonexn_testing.so"))
+    """Returns the loaded test library."""
+    loaded = Library(path()).functions
     pointer, number = ctypes.c_void_p, ctypes.c_int32
     signatures = {
-        "onexn_create": (pointer, [pointer, ctypes.c_char_p, number] + [pointer] * 2),
-        "onexn_destroy": (None, [pointer]),
-        "onexn_run": (number, [pointer] * 4),
         "onexn_name": (ctypes.c_char_p, [pointer]),
         "onexn_set_cache": (None, [ctypes.c_int64]),
         "onexn_pool_create": (pointer, [number]),

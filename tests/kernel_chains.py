@@ -11,7 +11,14 @@ import functools
 import math
 
 import numpy as np
-from chain_library import CActivation, CChain, CConvolution, CWindow, library
+from chain_library import library
+
+from tfmot_onexn.benchmark.delegate_kernels import (
+    CActivation,
+    CChain,
+    CConvolution,
+    CWindow,
+)
 
 ISAS = ("portable", "avx2", "avx512", "neon")
 SIZES = (1, 2, 3, 4, 8, 16, 24, 32)

@@ -1,4 +1,4 @@
-import kernel_chains
+import chain_library
 import numpy as np
 import pytest
 
@@ -9,7 +9,7 @@ from tfmot_onexn.tflite import delegate
 
 @pytest.fixture(scope="module")
 def library():
-    return delegate_kernels.Library(kernel_chains.library()._name)
+    return delegate_kernels.Library(chain_library.path())
 
 
 @pytest.fixture

@@ -1,6 +1,6 @@
 import json
 
-import kernel_chains
+import chain_library
 import pytest
 
 from tfmot_onexn.benchmark import delegate_kernels
@@ -14,7 +14,7 @@ README = "# Title\n\n{}\nold\n{}\n\nmore\n".format(*delegate_speed.MARKERS)
 
 @pytest.fixture(scope="module")
 def library():
-    return kernel_chains.library()._name
+    return str(chain_library.path())
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-import kernel_chains
+import chain_library
 import numpy as np
 import pytest
 
@@ -11,7 +11,7 @@ SHAPE = Shape("small", 9, 8, 24, 32)
 
 @pytest.fixture(scope="module")
 def library():
-    return delegate_kernels.Library(kernel_chains.library()._name)
+    return delegate_kernels.Library(chain_library.path())
 
 
 def measure(library, *shapes, **keywords):

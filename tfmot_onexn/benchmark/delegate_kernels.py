@@ -17,7 +17,9 @@ REFERENCE = "reference"
 _ALIGNMENT = 64
 
 
-class _Activation(ctypes.Structure):
+class CActivation(ctypes.Structure):
+    """``OnexnActivation``."""
+
     _fields_ = [
         ("low", ctypes.c_float),
         ("high", ctypes.c_float),
@@ -25,26 +27,36 @@ class _Activation(ctypes.Structure):
     ]
 
 
-class _Convolution(ctypes.Structure):
+class CWindow(ctypes.Structure):
+    """``OnexnWindow``."""
+
+    _fields_ = [("values", ctypes.c_int32 * 8)]
+
+
+class CConvolution(ctypes.Structure):
+    """``OnexnConvolution``."""
+
     _fields_ = [
         *((name, ctypes.c_int32) for name in ("rows", "columns", "n")),
         *((name, ctypes.c_void_p) for name in ("data", "indices", "indptr", "bias")),
-        ("window", ctypes.c_int32 * 8),
-        ("activation", _Activation),
+        ("window", CWindow),
+        ("activation", CActivation),
     ]
 
 
-class _Chain(ctypes.Structure):
+class CChain(ctypes.Structure):
+    """``OnexnChain``."""
+
     _fields_ = [
-        ("expand", ctypes.c_void_p),
+        ("expand", ctypes.POINTER(CConvolution)),
         ("depthwise_weights", ctypes.c_void_p),
         ("depthwise_bias", ctypes.c_void_p),
-        ("depthwise_window", ctypes.c_int32 * 8),
-        ("depthwise_activation", _Activation),
-        ("squeeze_first", ctypes.c_void_p),
-        ("squeeze_second", ctypes.c_void_p),
+        ("depthwise_window", CWindow),
+        ("depthwise_activation", CActivation),
+        ("squeeze_first", ctypes.POINTER(CConvolution)),
+        ("squeeze_second", ctypes.POINTER(CConvolution)),
         ("squeeze_scale", ctypes.c_float),
-        ("project", ctypes.POINTER(_Convolution)),
+        ("project", ctypes.POINTER(CConvolution)),
         ("has_residual", ctypes.c_int32),
     ]
 
@@ -135,14 +147,14 @@ class Pointwise:
                 (bias, np.float32),
             )
         ]
-        activation = _Activation(0.0, 6.0, 0)
-        self._layer = _Convolution(
+        activation = CActivation(0.0, 6.0, 0)
+        self._layer = CConvolution(
             *(len(bias), channels, bsr.data.shape[-1]),
             *(array.ctypes.data for array in self._arrays),
-            (ctypes.c_int32 * 8)(1, 1, stride, stride, 1, 1, 0, 0),
+            CWindow((1, 1, stride, stride, 1, 1, 0, 0)),
             activation,
         )
-        self._chain = _Chain(project=ctypes.pointer(self._layer))
+        self._chain = CChain(project=ctypes.pointer(self._layer))
         shapes = [
             (ctypes.c_int32 * 4)(*array.shape) for array in (images, self._output)
         ]

@@ -178,7 +178,9 @@ def update_readme(path: pathlib.Path, text: str) -> None:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--library", default=LIBRARY, help="see `delegate_kernels`")
+    parser.add_argument(
+        "--library", dest="testing", default=LIBRARY, help="see `delegate_kernels`"
+    )
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
     parser.add_argument("--quick", action="store_true", help="a trial in a minute")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("report"))
@@ -186,7 +188,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     if arguments.readme and set(arguments.parts) != set(PARTS):
         parser.error("--readme needs all parts")
-    results = run(Library(arguments.library), arguments.parts, arguments.quick)
+    results = run(Library(arguments.testing), arguments.parts, arguments.quick)
     console = rich.console.Console(width=_WIDTH)
     show(console, results)
     arguments.out.mkdir(parents=True, exist_ok=True)

@@ -22,6 +22,7 @@ from tfmot_onexn.experiments.load_cost import Cost
 from tfmot_onexn.networks import models
 from tfmot_onexn.pruning import policy, prune
 from tfmot_onexn.pruning.schedule import OneShot
+from tfmot_onexn.pruning.variants import Variant
 from tfmot_onexn.tflite import convert
 
 # ways to run a file
@@ -202,8 +203,8 @@ def _build(
         row = artifacts.row_of(path)
         row.model, row.weights, row.seed = plan.network, "random", seed
         if case is not None:
-            row.variant, (row.n, row.sparsity) = "onexn", case
-            row.rearrange, row.uniform, row.allocation = "none", False, "per_layer"
+            variant = Variant("onexn", sparsity, n, rearrange="none")
+            row = dataclasses.replace(row, **variant.row())
         files[case] = str(path), row
     return files
 
