@@ -4,6 +4,8 @@
 #ifndef ONEXN_KERNELS_VECTOR_PRODUCT_H_
 #define ONEXN_KERNELS_VECTOR_PRODUCT_H_
 
+#include <string.h>
+
 #include "kernels.h"
 
 namespace onexn {
@@ -20,29 +22,41 @@ inline float ActivateOne(float x, const Activation& activation) {
   return x > activation.high ? activation.high : x;
 }
 
+// The outputs of a row; compilers make as many vectors of it as it takes.
+template <int kWidth>
+struct Outputs {
+  typedef float Type __attribute__((vector_size(kWidth * sizeof(float))));
+
+  static inline void Add(const float* weights, float x, Type* sums) {
+    Type row;
+    memcpy(&row, weights, sizeof(row));
+    *sums += row * x;
+  }
+};
+
 template <int kWidth>
 void MultiplyVectorWidth(const VectorTask& task) {
-  constexpr int kUnroll = 4;  // sums in flight
+  constexpr int kSums = 4;  // in flight, to hide the latency of a multiply-add
+  using Row = Outputs<kWidth>;
   const PackedKernel& kernel = *task.kernel;
   for (int r = task.first_row; r < task.last_row; ++r) {
-    float sums[kUnroll][kWidth] = {};
+    typename Row::Type sums[kSums] = {};
     const float* weights = kernel.rows[r].data;
     const int32_t* offset = kernel.offsets + kernel.rows[r].begin;
     const int32_t* end = kernel.offsets + kernel.rows[r].end;
-    for (; offset + kUnroll <= end; offset += kUnroll) {
-      for (int u = 0; u < kUnroll; ++u, weights += kernel.stride) {
-        const float x = task.input[offset[u]];
-        for (int o = 0; o < kWidth; ++o) sums[u][o] += weights[o] * x;
+    for (; offset + kSums <= end; offset += kSums) {
+      ONEXN_UNROLL
+      for (int u = 0; u < kSums; ++u, weights += kernel.stride) {
+        Row::Add(weights, task.input[offset[u]], &sums[u]);
       }
     }
     for (; offset < end; ++offset, weights += kernel.stride) {
-      const float x = task.input[*offset];
-      for (int o = 0; o < kWidth; ++o) sums[0][o] += weights[o] * x;
+      Row::Add(weights, task.input[*offset], &sums[0]);
     }
     const int channel = r * kWidth;
+    const typename Row::Type sum = sums[0] + sums[1] + (sums[2] + sums[3]);
     for (int o = 0; o < kWidth && channel + o < kernel.channels; ++o) {
-      const float sum = sums[0][o] + sums[1][o] + (sums[2][o] + sums[3][o]);
-      float y = ActivateOne(kernel.bias[channel + o] + sum, kernel.activation);
+      float y = ActivateOne(kernel.bias[channel + o] + sum[o], kernel.activation);
       if (task.residual != nullptr) y += task.residual[channel + o];
       task.output[channel + o] = y;
     }
