@@ -61,7 +61,7 @@ def library():
         "onexn_pool_create": (pointer, [number]),
         "onexn_pool_destroy": (None, [pointer]),
         "onexn_pool_threads": (number, [pointer]),
-        "onexn_pool_count": (None, [pointer, number, number, number, pointer]),
+        "onexn_pool_count": (None, [pointer] + [number] * 3 + [pointer] * 2),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(loaded, name)

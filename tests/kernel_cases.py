@@ -145,6 +145,16 @@ def blocks(draw, *, expand=None, squeeze=None, size=16):
     return draw(finished(rng, chain, shape, output_size))
 
 
+def squeezed(rng, shape, n=8, taps=3, rows=16):
+    """A depthwise convolution, squeeze and excite, and a projection to so many rows."""
+    channels = shape[-1]
+    pad = taps // 2
+    depthwise = Depthwise(rng, channels, Window(taps, taps, pad_top=pad, pad_left=pad))
+    squeeze = (Convolution(rng, 8, channels, 4), Convolution(rng, channels, 8, 4))
+    chain = Chain(Convolution(rng, rows, channels, n), None, depthwise, squeeze)
+    return Case(chain, feature_map(rng, shape), (*shape[:3], rows))
+
+
 def spoiled(case, rng, count=3):
     """Puts NaN and infinities into some inputs."""
     flat = case.x.reshape(-1)

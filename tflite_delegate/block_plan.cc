@@ -1,36 +1,20 @@
 #include "block_plan.h"
 
 #include "cache.h"
+#include "divider.h"
 #include "scratch.h"
+#include "shared_work.h"
 #include "thread_pool.h"
 
 namespace onexn {
 namespace {
 
+// by channels rather than by rows if 1/4 of the rows or more were repeated
+constexpr int kMostRepeated = 4;
+
 int Least(int a, int b) { return a < b ? a : b; }
 int Most(int a, int b) { return a > b ? a : b; }
 int Divide(int value, int by) { return static_cast<int>(DivideUp(value, by)); }
-int64_t Aligned(int64_t floats) { return DivideUp(floats, kChunk) * kChunk; }
-
-// Divides memory into aligned parts. Without memory, it only counts.
-class Divider {
- public:
-  explicit Divider(float* memory) : memory_(memory) {}
-
-  template <typename T>
-  T* Take(int64_t count) {
-    float* part = memory_ == nullptr ? nullptr : memory_ + floats_;
-    floats_ += Aligned(DivideUp(count * sizeof(T), sizeof(float)));
-    return reinterpret_cast<T*>(part);
-  }
-
-  int64_t floats() const { return floats_; }
-
- private:
-  float* memory_;
-  int64_t floats_ = 0;
-};
-
 }  // namespace
 
 // One image on its way.
@@ -39,20 +23,27 @@ struct BlockPlan::Job {
   const float* input;
   const float* residual;
   float* output;
+  PackedKernel kernel;  // of the projection
   int ranges;
   int range_rows;
-  float* image;    // of all pixels before squeeze and excite, else null
-  float* scratch;  // of all ranges
-  int64_t range_floats;
-  // what comes after squeeze and excite
-  const PackedKernel* kernel;
+  int range_chunks;
+  // what threads share, null if they do not
+  float* input_panel;  // of the expansion
+  float* panel;        // of the projection
+  float* image;        // all pixels before squeeze and excite, in chunks
+  float* sums;         // [parts, chunks, 16] for squeeze and excite
+  float* gate;         // memory of squeeze and excite
+  float* scratch;      // of all threads
+  int64_t thread_floats;
   int item_pixels;
 };
 
-// Rows of the output that one thread does, and its memory.
+// Rows and channels of the output that one thread does, and its memory.
 struct BlockPlan::Range {
   int first;
   int last;
+  int first_chunk;
+  int last_chunk;
   bool keeps;    // whether there is more than one strip
   float* zeros;  // a padded row
   const float** rows;
@@ -79,11 +70,7 @@ bool BlockPlan::Pack(const ChainSpec& spec, const Kernels& kernels) {
   kernels_ = &kernels;
   spec_ = spec;
   if (spec.has_expand && !expand_.Pack(spec.expand)) return false;
-  if (spec.has_squeeze &&
-      (!first_.Pack(spec.squeeze.first) || !second_.Pack(spec.squeeze.second) ||
-       !first_.ReadFromVector() || !second_.ReadFromVector())) {
-    return false;
-  }
+  if (spec.has_squeeze && !squeeze_.Pack(spec.squeeze, project_)) return false;
   return project_.Pack(spec.project) && project_.JoinRowsIfUseful(kernels) &&
          PackDepthwise();
 }
@@ -121,14 +108,14 @@ int64_t BlockPlan::ChunkFloats(int rows) const {
 }
 
 int64_t BlockPlan::InputFloats(int rows) const {
-  if (!spec_.has_expand) return 0;
+  if (!spec_.has_expand || by_channels_) return 0;
   const int64_t pixels =
       int64_t{1} * Least(InputRows(rows), input_.height) * input_.width;
   return PanelFloats(input_layout_, pixels, input_.channels);
 }
 
 int64_t BlockPlan::StripPanelFloats(int rows) const {
-  if (spec_.has_squeeze) return 0;
+  if (spec_.has_squeeze || by_channels_) return 0;
   return PanelFloats(project_layout_, int64_t{1} * rows * output_.width, channels_);
 }
 
@@ -138,7 +125,6 @@ int64_t BlockPlan::DivideRange(float* memory, int rows, Range* range) const {
   Divider divider(memory);
   range->zeros = divider.Take<float>(RowFloats());
   range->rows = divider.Take<const float*>(input_rows);
-  range->sums = divider.Take<float>(chunks_ * kChunk);
   range->input = divider.Take<float>(InputFloats(rows));
   range->expanded = divider.Take<float>(input_rows * RowFloats());
   range->kept = divider.Take<float>(kept * RowFloats());
@@ -153,7 +139,29 @@ int64_t BlockPlan::RangeFloats(int rows, bool keeps) const {
   return DivideRange(nullptr, rows, &range);
 }
 
-bool BlockPlan::Resize(const Shape& input, const Shape& output) {
+int64_t BlockPlan::DivideShared(float* memory, Job* job) const {
+  const int64_t image = int64_t{1} * output_.height * output_.width;
+  const bool has_image = spec_.has_squeeze && !by_channels_;
+  Divider divider(memory);
+  if (by_channels_) {
+    job->input_panel = divider.Take<float>(
+        spec_.has_expand ? PanelFloats(input_layout_, input_.pixels() / input_.batch,
+                                       input_.channels)
+                         : 0);
+    job->panel = divider.Take<float>(PanelFloats(project_layout_, image, channels_));
+  }
+  if (has_image) {
+    job->image = divider.Take<float>(PanelFloats(image_layout_, image, channels_));
+  }
+  if (spec_.has_squeeze) {
+    job->sums =
+        divider.Take<float>((by_channels_ ? 1 : job->ranges) * chunks_ * kChunk);
+    job->gate = divider.Take<float>(squeeze_.Floats());
+  }
+  return divider.floats();
+}
+
+bool BlockPlan::Resize(const Shape& input, const Shape& output, int threads) {
   if (input.size() > INT32_MAX || output.size() > INT32_MAX ||
       output.pixels() * channels_ > INT32_MAX) {
     return false;
@@ -163,7 +171,13 @@ bool BlockPlan::Resize(const Shape& input, const Shape& output) {
   const Window& window = spec_.depthwise.window;
   row_pixels_ = Most(window.pad_left + input.width,
                      (output.width - 1) * window.stride_x + window.width);
+  by_channels_ = false;
   ChooseStrip();
+  if (PrefersChannels(threads)) {
+    by_channels_ = true;
+    strip_rows_ = output.height;
+    ChooseLayouts();
+  }
   if (!project_.ReadFromPanel(project_layout_)) return false;
   if (!spec_.has_expand) return true;
   const int rows = Least(InputRows(strip_rows_), input.height);
@@ -180,20 +194,9 @@ bool BlockPlan::Resize(const Shape& input, const Shape& output) {
 void BlockPlan::ChooseStrip() {
   const int64_t l1_floats = L1CacheBytes() / static_cast<int64_t>(sizeof(float));
   const int64_t l2_floats = L2CacheBytes() / static_cast<int64_t>(sizeof(float));
-  const int64_t image = int64_t{1} * output_.height * output_.width;
-  const int width = project_.kernel().width;
-  image_layout_ = ChunkedPanel(*kernels_, image, channels_);
   for (int strips = 1;; ++strips) {
     strip_rows_ = Divide(output_.height, strips);
-    const int64_t pixels =
-        spec_.has_squeeze ? image : int64_t{1} * strip_rows_ * output_.width;
-    project_layout_ = BestPanel(*kernels_, width, project_.uses(), pixels, channels_);
-    if (spec_.has_expand) {
-      const int64_t input_pixels =
-          int64_t{1} * Least(InputRows(strip_rows_), input_.height) * input_.width;
-      input_layout_ =
-          TiledPanel(*kernels_, expand_.kernel().width, input_pixels, input_.channels);
-    }
+    ChooseLayouts();
     // the rest is for what goes by: weights, and outputs on their way
     const bool fits = InputRows(strip_rows_) * RowFloats() <= l1_floats * 3 / 4 &&
                       RangeFloats(strip_rows_, strips > 1) <= l2_floats * 5 / 8;
@@ -201,70 +204,123 @@ void BlockPlan::ChooseStrip() {
   }
 }
 
+void BlockPlan::ChooseLayouts() {
+  const int64_t image = int64_t{1} * output_.height * output_.width;
+  const int64_t pixels =
+      spec_.has_squeeze ? image : int64_t{1} * strip_rows_ * output_.width;
+  image_layout_ = ChunkedPanel(*kernels_, image, channels_);
+  project_layout_ =
+      BestPanel(*kernels_, project_.kernel().width, project_.uses(), pixels, channels_);
+  if (!spec_.has_expand) return;
+  const int64_t input_pixels =
+      int64_t{1} * Least(InputRows(strip_rows_), input_.height) * input_.width;
+  input_layout_ =
+      TiledPanel(*kernels_, expand_.kernel().width, input_pixels, input_.channels);
+}
+
+bool BlockPlan::PrefersChannels(int threads) const {
+  // only what passes through the L1 cache
+  if (threads == 1 || strip_rows_ < output_.height) return false;
+  const int rows = Divide(output_.height, kItemsPerThread * threads / 2);
+  const int new_rows = rows * spec_.depthwise.window.stride_y;
+  return KeptRows() * kMostRepeated >= new_rows;
+}
+
+void BlockPlan::ShareOut(int threads, Job* job) const {
+  job->range_rows = output_.height;
+  job->range_chunks = chunks_;
+  if (threads > 1 && by_channels_) {
+    job->range_chunks = Divide(chunks_, kItemsPerThread * threads);
+  } else if (threads > 1) {
+    // each range repeats rows of its neighbours
+    job->range_rows = Divide(output_.height, kItemsPerThread * threads / 2);
+  }
+  job->ranges =
+      Divide(output_.height, job->range_rows) * Divide(chunks_, job->range_chunks);
+  const int rows = Least(job->range_rows, strip_rows_);
+  job->thread_floats = RangeFloats(rows, job->range_rows > strip_rows_);
+  if (!spec_.has_squeeze || by_channels_) return;
+  // it is the memory of the projection's items too
+  const int pixels = output_.height * output_.width;
+  const PanelLayout& layout = project_layout_;
+  int tiles = Divide(Divide(pixels, kItemsPerThread * threads), layout.tile);
+  if (!layout.chunked()) {
+    const int64_t fitting = job->thread_floats / layout.pitch;
+    if (threads == 1) tiles = fitting < 1 ? 1 : static_cast<int>(fitting);
+    const int64_t floats = DivideUp(tiles * layout.pitch, kChunk) * kChunk;
+    if (job->thread_floats < floats) job->thread_floats = floats;
+  }
+  job->item_pixels = threads == 1 && layout.chunked() ? pixels : tiles * layout.tile;
+}
+
 bool BlockPlan::Run(const float* input, const float* residual, float* output,
                     ThreadPool* pool, ScratchPool* scratch) const {
   const int threads = pool == nullptr ? 1 : pool->threads();
   Job job = {};
   job.plan = this;
-  // more ranges than threads, so that one which comes late is not waited for
-  job.range_rows =
-      Divide(output_.height, threads == 1 ? 1 : Least(2 * threads, output_.height));
-  job.ranges = Divide(output_.height, job.range_rows);
-  job.range_floats =
-      RangeFloats(Least(job.range_rows, strip_rows_), job.range_rows > strip_rows_);
-  if (spec_.has_squeeze) {
-    // it is the memory of the projection's items too
-    const int pixels = Divide(output_.height * output_.width, job.ranges);
-    const int item = threads == 1 ? project_layout_.tile : pixels;
-    const int64_t floats = Aligned(PanelFloats(project_layout_, item, channels_));
-    if (job.range_floats < floats) job.range_floats = floats;
-  }
-  const int64_t image =
-      spec_.has_squeeze
-          ? PanelFloats(image_layout_, int64_t{1} * output_.height * output_.width,
-                        channels_)
-          : 0;
-  const int64_t shared = image + (spec_.has_squeeze ? GateFloats() : 0);
-  const int64_t floats = shared + job.ranges * job.range_floats;
+  ShareOut(threads, &job);
+  const int64_t shared = DivideShared(nullptr, &job);
+  const int64_t floats = shared + threads * job.thread_floats;
   auto* memory = static_cast<float*>(scratch->Take(floats * sizeof(float)));
   if (memory == nullptr) return false;
+  DivideShared(memory, &job);
   job.scratch = memory + shared;
-  if (spec_.has_squeeze) job.image = memory;
   const int64_t input_step = input_.size() / input_.batch;
   const int64_t output_step = output_.size() / output_.batch;
   for (int i = 0; i < input_.batch; ++i) {
     job.input = input + i * input_step;
     job.output = output + i * output_step;
     job.residual = residual == nullptr ? nullptr : residual + i * output_step;
+    job.kernel = project_.kernel();
+    if (by_channels_ && spec_.has_expand) {
+      PackInItems(*kernels_, InputPacking(job, 0, input_.height, job.input_panel),
+                  pool);
+    }
     RunItems(
         pool, job.ranges,
-        [](void* context, int range) {
+        [](void* context, int range, int thread) {
           const Job& job = *static_cast<const Job*>(context);
-          job.plan->RunRange(job, range);
+          job.plan->RunRange(job, range, thread);
         },
         &job);
-    if (!spec_.has_squeeze) continue;
-    const PackedKernel kernel = SqueezedProjection(job, memory + image);
-    job.kernel = &kernel;
-    ProjectSqueezed(job, pool);
+    const int pixels = output_.height * output_.width;
+    if (spec_.has_squeeze) {
+      job.kernel = squeeze_.Run(*kernels_, job.sums, by_channels_ ? 1 : job.ranges,
+                                pixels, job.gate);
+    }
+    if (by_channels_) {
+      MultiplyInItems(*kernels_, Projection(job, job.panel, 0, pixels), pool);
+    } else if (spec_.has_squeeze) {
+      ProjectImage(&job, pool);
+    }
   }
   scratch->Give(memory);
   return true;
 }
 
-BlockPlan::Range BlockPlan::RangeOf(const Job& job, int index) const {
+BlockPlan::Range BlockPlan::RangeOf(const Job& job, int index, int thread) const {
+  const int parts = Divide(chunks_, job.range_chunks);
   Range range = {};
-  range.first = index * job.range_rows;
+  range.first = index / parts * job.range_rows;
   range.last = Least(range.first + job.range_rows, output_.height);
+  range.first_chunk = index % parts * job.range_chunks;
+  range.last_chunk = Least(range.first_chunk + job.range_chunks, chunks_);
   range.keeps = job.range_rows > strip_rows_;
-  DivideRange(job.scratch + index * job.range_floats,
+  DivideRange(job.scratch + thread * job.thread_floats,
               Least(job.range_rows, strip_rows_), &range);
+  if (job.sums != nullptr) {
+    range.sums = job.sums + index / parts * int64_t{1} * chunks_ * kChunk;
+  }
+  if (by_channels_) {
+    range.input = job.input_panel;
+    range.panel = job.panel;
+  }
   return range;
 }
 
-void BlockPlan::RunRange(const Job& job, int index) const {
+void BlockPlan::RunRange(const Job& job, int index, int thread) const {
   const Window& window = spec_.depthwise.window;
-  const Range range = RangeOf(job, index);
+  const Range range = RangeOf(job, index, thread);
   ClearPadding(range);
   int done = 0;  // rows of the image before this one are there
   for (int row = range.first; row < range.last; row += strip_rows_) {
@@ -276,16 +332,19 @@ void BlockPlan::RunRange(const Job& job, int index) const {
     strip.first_new = Most(strip.first_input, done);
     strip.last_new = Most(Least(strip.last_input, input_.height), strip.first_new);
     if (range.keeps) done = strip.last_new;
-    if (spec_.has_expand) PackInput(job, range, strip);
-    for (int chunk = 0; chunk < chunks_; ++chunk) {
+    if (spec_.has_expand && !by_channels_) {
+      kernels_->pack(InputPacking(job, strip.first_new, strip.last_new, range.input));
+    }
+    for (int chunk = range.first_chunk; chunk < range.last_chunk; ++chunk) {
       if (row > range.first) Recall(range, chunk);
       Expand(job, range, strip, chunk);
       Convolve(job, range, strip, chunk);
       if (strip.last_output < range.last) Keep(range, strip, chunk);
     }
-    if (job.image == nullptr) {
-      Project(job, project_.kernel(), range.panel, strip.first_output * output_.width,
-              (strip.last_output - strip.first_output) * output_.width);
+    if (!by_channels_ && !spec_.has_squeeze) {
+      kernels_->multiply(
+          Projection(job, range.panel, strip.first_output * output_.width,
+                     (strip.last_output - strip.first_output) * output_.width));
     }
   }
 }
@@ -293,7 +352,10 @@ void BlockPlan::RunRange(const Job& job, int index) const {
 void BlockPlan::ClearPadding(const Range& range) const {
   const Window& window = spec_.depthwise.window;
   memset(range.zeros, 0, RowFloats() * sizeof(float));
-  memset(range.sums, 0, chunks_ * kChunk * sizeof(float));
+  if (range.sums != nullptr) {
+    memset(range.sums + range.first_chunk * kChunk, 0,
+           (range.last_chunk - range.first_chunk) * kChunk * sizeof(float));
+  }
   const int64_t rows = InputRows(Least(range.last - range.first, strip_rows_));
   // lanes without a channel are computed too
   if (channels_ % kChunk != 0) {
@@ -320,18 +382,16 @@ void BlockPlan::Keep(const Range& range, const Strip& strip, int chunk) const {
          floats * sizeof(float));
 }
 
-void BlockPlan::PackInput(const Job& job, const Range& range,
-                          const Strip& strip) const {
-  const int pixels = (strip.last_new - strip.first_new) * input_.width;
+PackTask BlockPlan::InputPacking(const Job& job, int first_row, int last_row,
+                                 float* panel) const {
   PackTask pack;
-  pack.input =
-      job.input + int64_t{1} * strip.first_new * input_.width * input_.channels;
+  pack.input = job.input + int64_t{1} * first_row * input_.width * input_.channels;
   pack.pitch = input_.channels;
   pack.channels = input_.channels;
-  pack.pixels = pixels;
-  pack.panel = range.input;
+  pack.pixels = (last_row - first_row) * input_.width;
+  pack.panel = panel;
   pack.layout = input_layout_;
-  kernels_->pack(pack);
+  return pack;
 }
 
 void BlockPlan::Expand(const Job& job, const Range& range, const Strip& strip,
@@ -375,12 +435,11 @@ void BlockPlan::Convolve(const Job& job, const Range& range, const Strip& strip,
     range.rows[row] = inside ? range.expanded + row * RowFloats() : range.zeros;
   }
   const int pixels = (strip.last_output - strip.first_output) * output_.width;
-  const bool in_place = job.image == nullptr && project_layout_.chunked();
   float* to = range.chunk;
   if (job.image != nullptr) {
     to = job.image + chunk * image_layout_.pitch +
          int64_t{1} * strip.first_output * output_.width * kChunk;
-  } else if (in_place) {
+  } else if (project_layout_.chunked()) {
     to = range.panel + chunk * project_layout_.pitch;
   }
   DepthwiseTask task;
@@ -397,139 +456,54 @@ void BlockPlan::Convolve(const Job& job, const Range& range, const Strip& strip,
   task.output = to;
   task.activation = spec_.depthwise.activation;
   kernels_->depthwise(task);
-  if (job.image != nullptr) {
+  if (range.sums != nullptr) {
     kernels_->sum(to, pixels, range.sums + chunk * kChunk);
-  } else if (!in_place) {
-    PackTask pack;
-    pack.input = to;
-    pack.pitch = kChunk;
-    pack.channels = kChunk;
-    pack.pixels = pixels;
-    pack.panel = range.panel + project_layout_.offset(chunk * kChunk);
-    pack.layout = project_layout_;
-    kernels_->pack(pack);
   }
+  if (to != range.chunk) return;
+  PackTask pack;
+  pack.input = to;
+  pack.pitch = kChunk;
+  pack.channels = kChunk;
+  pack.pixels = pixels;
+  pack.panel = range.panel + project_layout_.offset(chunk * kChunk);
+  pack.layout = project_layout_;
+  kernels_->pack(pack);
 }
 
-void BlockPlan::Project(const Job& job, const PackedKernel& kernel, const float* panel,
-                        int first_pixel, int pixels) const {
+ProductTask BlockPlan::Projection(const Job& job, const float* panel, int first_pixel,
+                                  int pixels) const {
   ProductTask product;
-  product.kernel = &kernel;
+  product.kernel = &job.kernel;
   product.panel = panel;
   product.layout = project_layout_;
-  product.last_row = kernel.row_count;
+  product.last_row = job.kernel.row_count;
   product.last_pixel = pixels;
   product.pitch = output_.channels;
   product.output = job.output + int64_t{1} * first_pixel * output_.channels;
   if (job.residual != nullptr) {
     product.residual = job.residual + int64_t{1} * first_pixel * output_.channels;
   }
-  kernels_->multiply(product);
+  return product;
 }
 
-// What comes between the ranges and the projection.
-struct BlockPlan::Gate {
-  float* gate;    // of each channel
-  float* mean;    // of each channel
-  float* hidden;  // outputs of the first layer
-  BlockRow* rows;
-  float* values;  // of the projection, multiplied by the gate
-};
-
-int64_t BlockPlan::DivideGate(float* memory, Gate* gate) const {
-  Divider divider(memory);
-  gate->gate = divider.Take<float>(chunks_ * kChunk);
-  gate->mean = divider.Take<float>(chunks_ * kChunk);
-  gate->hidden = divider.Take<float>(first_.bsr().rows);
-  gate->rows = divider.Take<BlockRow>(project_.kernel().row_count);
-  gate->values = divider.Take<float>(project_.value_count());
-  return divider.floats();
-}
-
-int64_t BlockPlan::GateFloats() const {
-  Gate gate;
-  return DivideGate(nullptr, &gate);
-}
-
-PackedKernel BlockPlan::SqueezedProjection(const Job& job, float* memory) const {
-  Gate gate;
-  DivideGate(memory, &gate);
-  Squeeze(job, gate);
-  return Scaled(gate);
-}
-
-void BlockPlan::Squeeze(const Job& job, const Gate& gate) const {
-  memset(gate.mean, 0, channels_ * sizeof(float));
-  for (int r = 0; r < job.ranges; ++r) {
-    const float* sums = RangeOf(job, r).sums;
-    for (int c = 0; c < channels_; ++c) gate.mean[c] += sums[c];
-  }
-  const float share = 1.0f / static_cast<float>(output_.height * output_.width);
-  for (int c = 0; c < channels_; ++c) gate.mean[c] *= share;
-  VectorTask task;
-  task.kernel = &first_.kernel();
-  task.input = gate.mean;
-  task.output = gate.hidden;
-  task.last_row = first_.kernel().row_count;
-  kernels_->multiply_vector(task);
-  task.kernel = &second_.kernel();
-  task.input = gate.hidden;
-  task.output = gate.gate;
-  task.last_row = second_.kernel().row_count;
-  kernels_->multiply_vector(task);
-  for (int c = 0; c < channels_; ++c) gate.gate[c] *= spec_.squeeze.scale;
-}
-
-// The gate goes into the projection's few weights instead of the many pixels.
-PackedKernel BlockPlan::Scaled(const Gate& gate) const {
-  const Bsr& bsr = project_.bsr();
-  for (int z = 0; z < bsr.blocks(); ++z) {
-    const float scale = gate.gate[bsr.indices[z]];
-    const float* from = bsr.data + int64_t{1} * z * bsr.n;
-    float* to = gate.values + int64_t{1} * z * bsr.n;
-    for (int o = 0; o < bsr.n; ++o) to[o] = from[o] * scale;
-  }
-  PackedKernel kernel = project_.kernel();
-  for (int r = 0; r < kernel.row_count; ++r) {
-    gate.rows[r] = kernel.rows[r];
-    gate.rows[r].data = gate.values + (kernel.rows[r].data - bsr.data);
-  }
-  kernel.rows = gate.rows;
-  return kernel;
-}
-
-void BlockPlan::ProjectSqueezed(const Job& job, ThreadPool* pool) const {
-  const int pixels = output_.height * output_.width;
-  const int threads = pool == nullptr ? 1 : pool->threads();
-  Job here = job;
-  if (threads > 1) {
-    here.item_pixels =
-        Divide(Divide(pixels, job.ranges), project_layout_.tile) * project_layout_.tile;
-  } else if (project_layout_.chunked()) {
-    here.item_pixels = pixels;
-  } else {
-    here.item_pixels = static_cast<int>(job.range_floats / project_layout_.pitch) *
-                       project_layout_.tile;
-  }
+void BlockPlan::ProjectImage(Job* job, ThreadPool* pool) const {
   RunItems(
-      pool, Divide(pixels, here.item_pixels),
-      [](void* context, int item) {
+      pool, Divide(output_.height * output_.width, job->item_pixels),
+      [](void* context, int item, int thread) {
         const Job& job = *static_cast<const Job*>(context);
-        job.plan->ProjectItem(job, item);
+        job.plan->ProjectItem(job, item, thread);
       },
-      &here);
+      job);
 }
 
-void BlockPlan::ProjectItem(const Job& job, int item) const {
+void BlockPlan::ProjectItem(const Job& job, int item, int thread) const {
   const int first = item * job.item_pixels;
   const int pixels = Least(output_.height * output_.width - first, job.item_pixels);
   const float* image = job.image + int64_t{1} * first * kChunk;
   if (project_layout_.chunked()) {
-    Project(job, *job.kernel, image, first, pixels);
-    return;
+    return kernels_->multiply(Projection(job, image, first, pixels));
   }
-  // items of one range run one after the other
-  float* panel = job.scratch + (job.ranges > 1 ? item * job.range_floats : 0);
+  float* panel = job.scratch + thread * job.thread_floats;
   for (int chunk = 0; chunk < chunks_; ++chunk) {
     PackTask pack;
     pack.input = image + chunk * image_layout_.pitch;
@@ -540,7 +514,7 @@ void BlockPlan::ProjectItem(const Job& job, int item) const {
     pack.layout = project_layout_;
     kernels_->pack(pack);
   }
-  Project(job, *job.kernel, panel, first, pixels);
+  kernels_->multiply(Projection(job, panel, first, pixels));
 }
 
 }  // namespace onexn

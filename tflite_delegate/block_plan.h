@@ -4,6 +4,10 @@
 // padded rows, which stay in the L1 cache, and go through the depthwise convolution
 // into a panel, which stays in the L2 cache and which the projection reads. Rows that
 // the next strip needs again are kept.
+//
+// Threads share out rows of the output. Where these are few, each thread would expand
+// rows of its neighbours again; then threads share out the channels of the depthwise
+// convolution instead, and the projection after these.
 
 #ifndef ONEXN_BLOCK_PLAN_H_
 #define ONEXN_BLOCK_PLAN_H_
@@ -12,62 +16,60 @@
 #include "layout.h"
 #include "memory.h"
 #include "packing.h"
+#include "squeeze_plan.h"
 
 namespace onexn {
 
 class BlockPlan {
  public:
   bool Pack(const ChainSpec& spec, const Kernels& kernels);
-  bool Resize(const Shape& input, const Shape& output);
+  bool Resize(const Shape& input, const Shape& output, int threads);
   bool Run(const float* input, const float* residual, float* output, ThreadPool* pool,
            ScratchPool* scratch) const;
 
  private:
   struct Job;
   struct Range;
-  struct Gate;
   struct Strip;
 
   bool PackDepthwise();
   void ChooseStrip();
+  void ChooseLayouts();
+  // Whether this many threads had better share out channels than rows.
+  bool PrefersChannels(int threads) const;
   int InputRows(int rows) const;
   int KeptRows() const;
   int64_t RowFloats() const;
   int64_t ChunkFloats(int rows) const;
   int64_t InputFloats(int rows) const;
   int64_t StripPanelFloats(int rows) const;
-  // Divides the memory of a range or of a gate; both return how many floats it takes,
-  // and without memory nothing but that.
+  // Divide the memory of a thread, or of all; return how many floats it takes, and
+  // without memory do nothing but that.
   int64_t DivideRange(float* memory, int rows, Range* range) const;
-  int64_t DivideGate(float* memory, Gate* gate) const;
+  int64_t DivideShared(float* memory, Job* job) const;
   int64_t RangeFloats(int rows, bool keeps) const;
-  int64_t GateFloats() const;
 
-  Range RangeOf(const Job& job, int index) const;
-  void RunRange(const Job& job, int index) const;
+  void ShareOut(int threads, Job* job) const;
+  Range RangeOf(const Job& job, int index, int thread) const;
+  void RunRange(const Job& job, int index, int thread) const;
   void ClearPadding(const Range& range) const;
   void Recall(const Range& range, int chunk) const;
   void Keep(const Range& range, const Strip& strip, int chunk) const;
-  void PackInput(const Job& job, const Range& range, const Strip& strip) const;
+  PackTask InputPacking(const Job& job, int first_row, int last_row,
+                        float* panel) const;
   void Expand(const Job& job, const Range& range, const Strip& strip, int chunk) const;
   void Convolve(const Job& job, const Range& range, const Strip& strip,
                 int chunk) const;
-  void Project(const Job& job, const PackedKernel& kernel, const float* panel,
-               int first_pixel, int pixels) const;
-
-  // Computes the gate and returns the projection multiplied by it.
-  PackedKernel SqueezedProjection(const Job& job, float* memory) const;
-  void Squeeze(const Job& job, const Gate& gate) const;
-  PackedKernel Scaled(const Gate& gate) const;
-  void ProjectSqueezed(const Job& job, ThreadPool* pool) const;
-  void ProjectItem(const Job& job, int item) const;
+  ProductTask Projection(const Job& job, const float* panel, int first_pixel,
+                         int pixels) const;
+  void ProjectImage(Job* job, ThreadPool* pool) const;
+  void ProjectItem(const Job& job, int item, int thread) const;
 
   const Kernels* kernels_ = nullptr;
   ChainSpec spec_;
   Packing expand_;
   Packing project_;
-  Packing first_;
-  Packing second_;
+  SqueezePlan squeeze_;
   Array<float> depthwise_weights_;  // [chunks, kh, kw, 16]
   Array<float> depthwise_bias_;     // [chunks, 16]
 
@@ -77,6 +79,7 @@ class BlockPlan {
   int chunks_ = 0;      // of these
   int row_pixels_ = 0;  // of a padded row
   int strip_rows_ = 0;
+  bool by_channels_ = false;    // how threads share
   PanelLayout input_layout_;    // of the expansion
   PanelLayout image_layout_;    // of the whole image before squeeze and excite
   PanelLayout project_layout_;  // of the projection

@@ -51,12 +51,12 @@ void Chain::Destroy(Chain* chain) { Delete(chain); }
 
 Chain::~Chain() { Delete(state_); }
 
-bool Chain::Resize(const Shape& input, const Shape& output) {
+bool Chain::Resize(const Shape& input, const Shape& output, int threads) {
   state_->input = input;
   state_->output = output;
   if (state_->is_reference()) return true;
-  return state_->spec.has_depthwise ? state_->block.Resize(input, output)
-                                    : state_->product.Resize(input, output);
+  return state_->spec.has_depthwise ? state_->block.Resize(input, output, threads)
+                                    : state_->product.Resize(input, output, threads);
 }
 
 bool Chain::Run(const float* input, const float* residual, float* output,

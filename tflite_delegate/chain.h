@@ -26,8 +26,9 @@ class Chain {
   static Chain* Create(const ChainSpec& spec, const Kernels& kernels);
   static void Destroy(Chain* chain);
 
-  // Plans the work for feature maps of these shapes. Returns whether there is memory.
-  bool Resize(const Shape& input, const Shape& output);
+  // Plans the work for feature maps of these shapes and about so many threads. Returns
+  // whether there is memory.
+  bool Resize(const Shape& input, const Shape& output, int threads);
 
   // `residual` has the output's shape; null without one. Threads may run one chain at
   // the same time. Returns whether there was memory.

@@ -99,7 +99,7 @@ bool ClaimedChain::Pack() {
   return chain_ != nullptr;
 }
 
-int ClaimedChain::Prepare(TfLiteContext* context) {
+int ClaimedChain::Prepare(TfLiteContext* context, int threads) {
   const char* name = context->tensors[output_].name;
   const Window before = window();
   if (!FindShapes(context->tensors[input_])) {
@@ -111,7 +111,7 @@ int ClaimedChain::Prepare(TfLiteContext* context) {
   }
   const bool moved =
       before.pad_top != window().pad_top || before.pad_left != window().pad_left;
-  if ((moved && !Pack()) || !chain_->Resize(input_shape_, output_shape_)) {
+  if ((moved && !Pack()) || !chain_->Resize(input_shape_, output_shape_, threads)) {
     context->ReportError(context, "onexn delegate: no memory for \"%s\".", name);
     return kTfLiteError;
   }

@@ -35,7 +35,7 @@ class ClaimedChain {
 
   // Sizes the output for the input as it is now, and plans the work. Errors go to the
   // runtime.
-  int Prepare(TfLiteContext* context);
+  int Prepare(TfLiteContext* context, int threads);
   int Run(TfLiteContext* context, ThreadPool* pool, ScratchPool* scratch) const;
 
  private:

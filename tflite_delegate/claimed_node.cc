@@ -60,7 +60,8 @@ int ClaimedNode::Prepare(TfLiteContext* context) {
     context->ReportError(context, "onexn delegate: no memory.");
     return kTfLiteError;
   }
-  return chain_->Prepare(context);
+  const ThreadPool* pool = session_->pool();
+  return chain_->Prepare(context, pool == nullptr ? 1 : pool->threads());
 }
 
 int ClaimedNode::Run(TfLiteContext* context) {

@@ -2,6 +2,7 @@
 
 #include "cache.h"
 #include "scratch.h"
+#include "shared_work.h"
 #include "thread_pool.h"
 
 namespace onexn {
@@ -24,7 +25,7 @@ struct ProductPlan::Job {
   const float* residual;
   float* output;
   float* panels;
-  int64_t panel_floats;  // from one strip's panel to the next one's; 0: they share it
+  int64_t panel_floats;  // from one thread's panel to the next one's
   int strip_pixels;
 };
 
@@ -34,7 +35,7 @@ bool ProductPlan::Pack(const Convolution& convolution, const Kernels& kernels) {
   return packing_.Pack(convolution);
 }
 
-bool ProductPlan::Resize(const Shape& input, const Shape& output) {
+bool ProductPlan::Resize(const Shape& input, const Shape& output, int threads) {
   input_ = input;
   output_ = output;
   capacity_ = 0;
@@ -52,6 +53,8 @@ bool ProductPlan::Resize(const Shape& input, const Shape& output) {
   // tiles first, since a panel has room for whole ones
   capacity_ = RoundUp(strip, BestPanel(*kernels_, width, uses, strip, channels).tile);
   layout_ = BestPanel(*kernels_, width, uses, capacity_, channels);
+  by_rows_ = threads > 1 && capacity_ >= pixels &&
+             DivideUp(pixels, layout_.tile) < kItemsPerThread * threads;
   return packing_.ReadFromPanel(layout_) && (IsPlain(window_) || FindWindows());
 }
 
@@ -91,27 +94,30 @@ bool ProductPlan::Run(const float* input, const float* residual, float* output,
   const int pixels = static_cast<int>(output_.pixels());
   Job job = {this, input, residual, output, nullptr, 0, capacity_};
   const int threads = pool == nullptr ? 1 : pool->threads();
-  const int64_t panel_floats =
-      PanelFloats(layout_, capacity_, packing_.panel_channels());
+  job.panel_floats = PanelFloats(layout_, capacity_, packing_.panel_channels());
   if (threads > 1) {
-    // enough strips that a thread which comes late is not waited for
-    const int share =
-        RoundUp(static_cast<int>(DivideUp(pixels, 3 * threads)), layout_.tile);
+    const int share = RoundUp(
+        static_cast<int>(DivideUp(pixels, kItemsPerThread * threads)), layout_.tile);
     if (share < capacity_) job.strip_pixels = share;
-    job.panel_floats = panel_floats;
   }
-  const int strips = (pixels + job.strip_pixels - 1) / job.strip_pixels;
-  const int panels = threads > 1 ? strips : 1;
+  const int panels = by_rows_ ? 1 : threads;
   job.panels =
-      static_cast<float*>(scratch->Take(panels * panel_floats * sizeof(float)));
+      static_cast<float*>(scratch->Take(panels * job.panel_floats * sizeof(float)));
   if (job.panels == nullptr) return false;
-  RunItems(
-      pool, strips,
-      [](void* context, int strip) {
-        const Job& job = *static_cast<const Job*>(context);
-        job.plan->RunStrip(job, strip);
-      },
-      &job);
+  if (by_rows_) {
+    for (int t = 0; t < packing_.bsr().window; ++t) {
+      PackInItems(*kernels_, InputPacking(job, t, 0, pixels, job.panels), pool);
+    }
+    MultiplyInItems(*kernels_, Product(job, 0, pixels, job.panels), pool);
+  } else {
+    RunItems(
+        pool, static_cast<int>(DivideUp(pixels, job.strip_pixels)),
+        [](void* context, int strip, int thread) {
+          const Job& job = *static_cast<const Job*>(context);
+          job.plan->RunStrip(job, strip, thread);
+        },
+        &job);
+  }
   scratch->Give(job.panels);
   return true;
 }
@@ -127,43 +133,49 @@ void ProductPlan::RunVector(const float* input, const float* residual,
   kernels_->multiply_vector(task);
 }
 
-void ProductPlan::RunStrip(const Job& job, int strip) const {
+void ProductPlan::RunStrip(const Job& job, int strip, int thread) const {
   const int pixels = static_cast<int>(output_.pixels());
   const int first = strip * job.strip_pixels;
   const int count =
       pixels - first < job.strip_pixels ? pixels - first : job.strip_pixels;
-  float* panel = job.panels + strip * job.panel_floats;
+  float* panel = job.panels + thread * job.panel_floats;
+  for (int t = 0; t < packing_.bsr().window; ++t) {
+    kernels_->pack(InputPacking(job, t, first, count, panel));
+  }
+  kernels_->multiply(Product(job, first, count, panel));
+}
 
+PackTask ProductPlan::InputPacking(const Job& job, int position, int first, int pixels,
+                                   float* panel) const {
   PackTask pack;
   pack.input = job.input;
   pack.pitch = input_.channels;
   pack.channels = input_.channels;
-  pack.pixels = count;
+  pack.pixels = pixels;
   pack.layout = layout_;
+  pack.panel = panel + layout_.offset(position * packing_.input_chunks() * kChunk);
   if (offsets_.empty()) {
     pack.input += int64_t{1} * first * input_.channels;
-    pack.panel = panel;
-    kernels_->pack(pack);
   } else {
-    for (int t = 0; t < packing_.bsr().window; ++t) {
-      pack.offsets = offsets_.data() + int64_t{1} * t * pixels + first;
-      pack.panel = panel + layout_.offset(t * packing_.input_chunks() * kChunk);
-      kernels_->pack(pack);
-    }
+    pack.offsets = offsets_.data() + position * output_.pixels() + first;
   }
+  return pack;
+}
 
+ProductTask ProductPlan::Product(const Job& job, int first, int pixels,
+                                 const float* panel) const {
   ProductTask product;
   product.kernel = &packing_.kernel();
   product.panel = panel;
   product.layout = layout_;
   product.last_row = packing_.kernel().row_count;
-  product.last_pixel = count;
+  product.last_pixel = pixels;
   product.pitch = output_.channels;
   product.output = job.output + int64_t{1} * first * output_.channels;
   if (job.residual != nullptr) {
     product.residual = job.residual + int64_t{1} * first * output_.channels;
   }
-  kernels_->multiply(product);
+  return product;
 }
 
 }  // namespace onexn

@@ -33,8 +33,11 @@ ThreadPool* ThreadPool::Create(int threads) {
   ThreadPool* pool = New<ThreadPool>();
   if (pool == nullptr) return nullptr;
   for (int i = 1; i < threads && i < 64; ++i) {
-    if (pthread_create(&pool->workers_[pool->started_], nullptr, Work, pool) != 0)
+    Worker* worker = &pool->workers_[pool->started_];
+    *worker = {pool, i};
+    if (pthread_create(&pool->handles_[pool->started_], nullptr, Work, worker) != 0) {
       break;
+    }
     ++pool->started_;
   }
   pool->threads_ = pool->started_ + 1;
@@ -47,7 +50,7 @@ void ThreadPool::Destroy(ThreadPool* pool) {
   pool->stop_.store(true);
   pthread_cond_broadcast(&pool->awake_);
   pthread_mutex_unlock(&pool->sleep_mutex_);
-  for (int i = 0; i < pool->started_; ++i) pthread_join(pool->workers_[i], nullptr);
+  for (int i = 0; i < pool->started_; ++i) pthread_join(pool->handles_[i], nullptr);
   pthread_cond_destroy(&pool->awake_);
   pthread_mutex_destroy(&pool->sleep_mutex_);
   pthread_mutex_destroy(&pool->job_mutex_);
@@ -56,7 +59,7 @@ void ThreadPool::Destroy(ThreadPool* pool) {
 
 void ThreadPool::Run(int items, Function function, void* context) {
   if (items > kMostItems || pthread_mutex_trylock(&job_mutex_) != 0) {
-    for (int i = 0; i < items; ++i) function(context, i);
+    for (int i = 0; i < items; ++i) function(context, i, 0);
     return;
   }
   function_.store(function, std::memory_order_relaxed);
@@ -69,7 +72,7 @@ void ThreadPool::Run(int items, Function function, void* context) {
     pthread_cond_broadcast(&awake_);
     pthread_mutex_unlock(&sleep_mutex_);
   }
-  DoItems();
+  DoItems(0);
   // what others hold is nearly done: an item is short
   for (int spins = 0; done_.load(std::memory_order_acquire) < items; ++spins) {
     if (spins < kSpins) {
@@ -81,14 +84,14 @@ void ThreadPool::Run(int items, Function function, void* context) {
   pthread_mutex_unlock(&job_mutex_);
 }
 
-void ThreadPool::DoItems() {
+void ThreadPool::DoItems(int thread) {
   uint64_t state = state_.load();
   while (NextOf(state) < ItemsOf(state)) {
     // valid if the exchange succeeds: then the job was not over when they were read
     const Function function = function_.load(std::memory_order_relaxed);
     void* context = context_.load(std::memory_order_relaxed);
     if (!state_.compare_exchange_weak(state, state + 1)) continue;
-    function(context, NextOf(state));
+    function(context, NextOf(state), thread);
     done_.fetch_add(1, std::memory_order_release);
     state = state_.load();
   }
@@ -105,14 +108,15 @@ void ThreadPool::Sleep(uint64_t seen) {
 }
 
 void* ThreadPool::Work(void* argument) {
-  auto* pool = static_cast<ThreadPool*>(argument);
+  const Worker& worker = *static_cast<const Worker*>(argument);
+  ThreadPool* pool = worker.pool;
   uint64_t seen = 0;
   while (!pool->stop_.load()) {
     int spins = 0;
     while (JobOf(pool->state_.load()) == seen && ++spins < kSpins) Pause();
     if (spins >= kSpins) pool->Sleep(seen);
     seen = JobOf(pool->state_.load());
-    pool->DoItems();
+    pool->DoItems(worker.thread);
   }
   return nullptr;
 }

@@ -15,7 +15,7 @@ namespace onexn {
 
 class ThreadPool {
  public:
-  using Function = void (*)(void* context, int item);
+  using Function = void (*)(void* context, int item, int thread);
 
   // A pool of so many threads, the caller's among them. Returns null if there is no
   // memory or no thread to be had.
@@ -24,19 +24,25 @@ class ThreadPool {
 
   int threads() const { return threads_; }
 
-  // Calls function(context, i) for i in [0, items) and returns when all are done. Where
-  // another job is running, the caller does it alone.
+  // Calls function(context, i, thread) for i in [0, items) and returns when all are
+  // done. The caller is thread 0; where another job is running, it does all items.
   void Run(int items, Function function, void* context);
 
  private:
-  static void* Work(void* pool);
+  struct Worker {
+    ThreadPool* pool;
+    int thread;
+  };
+
+  static void* Work(void* worker);
   // Does items of the job that `state_` shows, until none is left.
-  void DoItems();
+  void DoItems(int thread);
   void Sleep(uint64_t seen);
 
   int threads_ = 1;
   int started_ = 0;
-  pthread_t workers_[64];
+  pthread_t handles_[64];
+  Worker workers_[64];
   pthread_mutex_t job_mutex_ = PTHREAD_MUTEX_INITIALIZER;
   pthread_mutex_t sleep_mutex_ = PTHREAD_MUTEX_INITIALIZER;
   pthread_cond_t awake_ = PTHREAD_COND_INITIALIZER;
@@ -53,7 +59,7 @@ class ThreadPool {
 inline void RunItems(ThreadPool* pool, int items, ThreadPool::Function function,
                      void* context) {
   if (pool != nullptr && items > 1) return pool->Run(items, function, context);
-  for (int i = 0; i < items; ++i) function(context, i);
+  for (int i = 0; i < items; ++i) function(context, i, 0);
 }
 
 }  // namespace onexn

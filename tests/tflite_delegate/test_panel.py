@@ -1,6 +1,6 @@
 import kernel_cases
 import pytest
-from kernel_chains import Case, Chain, Convolution, Depthwise, Window
+from kernel_chains import Case, Chain, Convolution, Window
 
 
 def convolution(rng, n=16, columns=20, pixels=7, window=Window(), **options):  # noqa: B008
@@ -31,11 +31,7 @@ def test_windows_over_the_edge(pads, rng):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 5), (9, 9)])
 def test_means_of_channels(size, rng):
-    depthwise = Depthwise(rng, 20, Window(3, 3, pad_top=1, pad_left=1))
-    squeeze = (Convolution(rng, 8, 20, 4), Convolution(rng, 20, 8, 4))
-    chain = Chain(Convolution(rng, 16, 20, 8), None, depthwise, squeeze)
-    x = kernel_cases.feature_map(rng, (2, *size, 20))
-    Case(chain, x, (2, *size, 16)).check(threads=[1, 3])
+    kernel_cases.squeezed(rng, (2, *size, 20)).check(threads=[1, 3])
 
 
 @pytest.mark.parametrize("fault", ["pack channel", "pack pixel"])
@@ -48,10 +44,7 @@ def test_a_wrong_panel_is_seen(n, fault, rng):
 
 
 def test_a_wrong_mean_is_seen(rng):
-    depthwise = Depthwise(rng, 20, Window(3, 3, pad_top=1, pad_left=1))
-    squeeze = (Convolution(rng, 8, 20, 4), Convolution(rng, 20, 8, 4))
-    chain = Chain(Convolution(rng, 16, 20, 8), None, depthwise, squeeze)
-    case = Case(chain, kernel_cases.feature_map(rng, (1, 4, 5, 20)), (1, 4, 5, 16))
+    case = kernel_cases.squeezed(rng, (1, 4, 5, 20))
     case.check(["portable"])
     with pytest.raises(AssertionError):
         case.check(["sum pixel"])

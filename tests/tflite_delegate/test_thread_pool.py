@@ -19,7 +19,13 @@ class Pool:
     def count(self, items, jobs=1, work=0):
         """Returns how often each item of some jobs ran."""
         counts = np.zeros(items, np.int32)
-        library().onexn_pool_count(self._pool, jobs, items, work, counts.ctypes.data)
+        threads = np.zeros(self.threads, np.int32)
+        library().onexn_pool_count(
+            *(self._pool, jobs, items, work),
+            *(array.ctypes.data for array in (counts, threads)),
+        )
+        # two that count for one thread at the same time would lose some
+        assert threads.sum() == counts.sum()
         return counts
 
     def __enter__(self):

@@ -7,6 +7,7 @@
 #include "kernels.h"
 #include "panel.h"
 #include "product.h"
+#include "scale.h"
 #include "vector_product.h"
 
 #define ONEXN_TABLE(name)        \
@@ -18,4 +19,5 @@
    ONEXN_ISA::Pack,              \
    ONEXN_ISA::ConvolveDepthwise, \
    ONEXN_ISA::Sum,               \
-   ONEXN_ISA::MultiplyVector}
+   ONEXN_ISA::MultiplyVector,    \
+   ONEXN_ISA::Scale}

@@ -110,6 +110,16 @@ struct VectorTask {
   int last_row = 0;
 };
 
+// scaled[z, :] = data[z, :] · scales[indices[z]]
+struct ScaleTask {
+  const float* data = nullptr;  // [blocks, n]
+  const int32_t* indices = nullptr;
+  int blocks = 0;
+  int n = 1;
+  const float* scales = nullptr;
+  float* scaled = nullptr;
+};
+
 struct Kernels {
   const char* isa;
   int lanes;         // floats in a vector
@@ -121,6 +131,7 @@ struct Kernels {
   // Adds a chunk [pixels, 16] to sums [16].
   void (*sum)(const float* chunk, int pixels, float* sums);
   void (*multiply_vector)(const VectorTask&);
+  void (*scale)(const ScaleTask&);
 };
 
 }  // namespace onexn

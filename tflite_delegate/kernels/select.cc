@@ -21,8 +21,8 @@ extern const Kernels kNeonKernels;
 namespace {
 
 // asks for the oracle: it has no kernels of its own, see reference.h
-constexpr Kernels kReferenceKernels = {"reference", 1,       0,       0,      nullptr,
-                                       nullptr,     nullptr, nullptr, nullptr};
+constexpr Kernels kReferenceKernels = {"reference", 1,       0,       0,       nullptr,
+                                       nullptr,     nullptr, nullptr, nullptr, nullptr};
 
 #if defined(__x86_64__)
 // __builtin_cpu_supports would need a part of libgcc that other compilers do not have.

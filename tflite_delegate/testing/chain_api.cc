@@ -89,7 +89,7 @@ OnexnRunner* onexn_create(const OnexnChain* chain, const char* isa, int32_t thre
   runner->scratch = ScratchPool::Create();
   if (threads > 1) runner->pool = ThreadPool::Create(threads);
   if (runner->chain == nullptr || runner->scratch == nullptr ||
-      !runner->chain->Resize(ShapeOf(input_shape), ShapeOf(output_shape))) {
+      !runner->chain->Resize(ShapeOf(input_shape), ShapeOf(output_shape), threads)) {
     return nullptr;
   }
   return runner.release();

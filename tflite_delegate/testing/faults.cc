@@ -120,6 +120,13 @@ void VectorActivation(const VectorTask& task) {
   LoseActivation(task, Portable().multiply_vector);
 }
 
+void ScaleBlock(const ScaleTask& task) {
+  ScaleTask fewer = task;
+  --fewer.blocks;
+  memcpy(task.scaled, task.data, sizeof(float) * task.blocks * task.n);
+  Portable().scale(fewer);
+}
+
 struct Fault {
   const char* name;
   void (*make)(Kernels* kernels);
@@ -140,6 +147,7 @@ const Fault kFaults[] = {
     {"vector row", [](Kernels* k) { k->multiply_vector = VectorRow; }},
     {"vector residual", [](Kernels* k) { k->multiply_vector = VectorResidual; }},
     {"vector activation", [](Kernels* k) { k->multiply_vector = VectorActivation; }},
+    {"scale block", [](Kernels* k) { k->scale = ScaleBlock; }},
 };
 
 constexpr int kFaultCount = sizeof(kFaults) / sizeof(kFaults[0]);

@@ -28,7 +28,7 @@ struct Run {
     input = random->Floats(input_shape.size());
     if (chain.spec().has_residual) residual = random->Floats(output_shape.size());
     const ChainPointer oracle(Chain::Create(chain.spec(), *KernelsFor("reference")));
-    ONEXN_CHECK(oracle && oracle->Resize(input_shape, output_shape));
+    ONEXN_CHECK(oracle && oracle->Resize(input_shape, output_shape, 1));
     expected = Output(*oracle, nullptr, scratch);
   }
 
@@ -67,9 +67,11 @@ void CheckChains(int cases) {
       const ChainPointer chain(Chain::Create(spec.spec(), *kernels));
       ONEXN_CHECK(chain != nullptr);
       for (const Run& run : runs) {
-        ONEXN_CHECK(chain->Resize(run.input_shape, run.output_shape));
-        run.Check(*chain, nullptr, scratch);
-        run.Check(*chain, pool, scratch);
+        for (int threads : {1, pool->threads()}) {
+          ONEXN_CHECK(chain->Resize(run.input_shape, run.output_shape, threads));
+          run.Check(*chain, nullptr, scratch);
+          run.Check(*chain, pool, scratch);
+        }
       }
     }
   }
@@ -92,7 +94,7 @@ void CheckThreads(int cases) {
       ChainPointer chains[2];
       for (int i = 0; i < 2; ++i) {
         chains[i].reset(Chain::Create((i == 0 ? first : second).spec(), *kernels));
-        ONEXN_CHECK(chains[i]->Resize(runs[i].input_shape, runs[i].output_shape));
+        ONEXN_CHECK(chains[i]->Resize(runs[i].input_shape, runs[i].output_shape, 3));
       }
       std::vector<std::thread> threads;
       for (int t = 0; t < kThreads; ++t) {

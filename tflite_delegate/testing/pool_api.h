@@ -16,10 +16,10 @@ onexn::ThreadPool* onexn_pool_create(int32_t threads);
 void onexn_pool_destroy(onexn::ThreadPool* pool);
 int32_t onexn_pool_threads(const onexn::ThreadPool* pool);
 
-// Runs a job so many times; each of its items adds 1 to its count, and `work` times
-// does next to nothing.
+// Runs a job so many times; each of its items adds 1 to its count and to its thread's,
+// and `work` times does next to nothing.
 void onexn_pool_count(onexn::ThreadPool* pool, int32_t jobs, int32_t items,
-                      int32_t work, int32_t* counts);
+                      int32_t work, int32_t* counts, int32_t* thread_counts);
 
 }  // extern "C"
 #pragma GCC visibility pop
