@@ -1,6 +1,7 @@
 #include "thread_pool.h"
 
 #include <sched.h>
+#include <time.h>
 
 #include "memory.h"
 
@@ -16,8 +17,18 @@ uint64_t JobOf(uint64_t state) { return state >> (2 * kItemBits); }
 int ItemsOf(uint64_t state) { return (state >> kItemBits) & kItemMask; }
 int NextOf(uint64_t state) { return state & kItemMask; }
 
-// some 20 to 50 microseconds: longer than the way from one chain to the next
-constexpr int kSpins = 1000;
+// A thread stays awake for longer than the runtime's own operators between two chains
+// take, and than it takes to wake one on a virtual machine.
+constexpr int64_t kAwakeNanoseconds = 500 * 1000;
+// before the processor is given to others, and before looking at the clock
+constexpr int kPauses = 1000;
+constexpr int kPausesPerLook = 32;
+
+int64_t Now() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{1000 * 1000 * 1000} * now.tv_sec + now.tv_nsec;
+}
 
 void Pause() {
 #if defined(__x86_64__) || defined(__i386__)
@@ -75,7 +86,7 @@ void ThreadPool::Run(int items, Function function, void* context) {
   DoItems(0);
   // what others hold is nearly done: an item is short
   for (int spins = 0; done_.load(std::memory_order_acquire) < items; ++spins) {
-    if (spins < kSpins) {
+    if (spins < kPauses) {
       Pause();
     } else {
       sched_yield();
@@ -97,6 +108,15 @@ void ThreadPool::DoItems(int thread) {
   }
 }
 
+bool ThreadPool::ComesSoon(uint64_t seen) const {
+  const int64_t end = Now() + kAwakeNanoseconds;
+  for (int pauses = 0; pauses % kPausesPerLook != 0 || Now() < end; ++pauses) {
+    if (JobOf(state_.load()) != seen || stop_.load()) return true;
+    Pause();
+  }
+  return false;
+}
+
 void ThreadPool::Sleep(uint64_t seen) {
   pthread_mutex_lock(&sleep_mutex_);
   sleeping_.fetch_add(1);
@@ -112,9 +132,7 @@ void* ThreadPool::Work(void* argument) {
   ThreadPool* pool = worker.pool;
   uint64_t seen = 0;
   while (!pool->stop_.load()) {
-    int spins = 0;
-    while (JobOf(pool->state_.load()) == seen && ++spins < kSpins) Pause();
-    if (spins >= kSpins) pool->Sleep(seen);
+    if (!pool->ComesSoon(seen)) pool->Sleep(seen);
     seen = JobOf(pool->state_.load());
     pool->DoItems(worker.thread);
   }

@@ -1,7 +1,7 @@
 // A few threads that share out the items of one job at a time.
 //
 // A job is over when its items are done: nobody waits for a thread that came too late
-// to get one. Threads without work sleep after a short while.
+// to get one. Threads without work sleep after half a millisecond.
 
 #ifndef ONEXN_THREAD_POOL_H_
 #define ONEXN_THREAD_POOL_H_
@@ -37,6 +37,8 @@ class ThreadPool {
   static void* Work(void* worker);
   // Does items of the job that `state_` shows, until none is left.
   void DoItems(int thread);
+  // Whether a job other than the one seen last comes soon.
+  bool ComesSoon(uint64_t seen) const;
   void Sleep(uint64_t seen);
 
   int threads_ = 1;

@@ -40,6 +40,7 @@ def file(delegate=None, n=16, sparsity=0.5, **more):
         "stock": Ratio(0.99, 0.98, 1.0),
         "narrow": Ratio(1.2, 1.1, 1.3),
         "two_threads": Ratio(1.75, 1.7, 1.8),
+        "dense_two_threads": Ratio(1.85, 1.8, 1.9),
     }
     return FileResult(network="v2", n=n, sparsity=sparsity, **{**values, **more})
 
@@ -50,13 +51,15 @@ def plan(files, gate=False, loads=None):
 
 
 def test_networks():
-    files = [file(), file(n=4, narrow=None, two_threads=None)]
+    files = [file(), file(n=4, narrow=None, two_threads=None, dense_two_threads=None)]
     table = delegate_tables.models([plan(files), plan([file()], gate=True)], "avx2")
-    assert table.header[-2:] == ("AVX2 only", "two threads over one")
+    assert table.header[-3:] == (
+        *("AVX2 only", "two threads over one", "two over one, dense"),
+    )
     same = ("50 %", "7.00", "3.90", "1.80× (1.70–1.90)", "0.99×")
     assert table.rows == (
-        ("v2", "16", *same, "1.20×", "1.75×"),
-        ("v2", "4", *same, "–", "–"),
+        ("v2", "16", *same, "1.20×", "1.75×", "1.85×"),
+        ("v2", "4", *same, "–", "–", "–"),
     )
 
 

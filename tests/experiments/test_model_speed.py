@@ -21,15 +21,15 @@ def test_every_file_runs_in_every_way(measured):
         for row in measured.rows
     ]
     assert ways == [
-        (None, 0.0, None, 1, "host"),
+        *((None, 0.0, None, threads, "host") for threads in (1, 2)),
         *(
             (n, p, *way)
             for n, p in ((8, 0.75), (4, 0.5))
             for way in (
                 (None, 1, "host"),
                 ("onexn", 1, "host"),
-                ("onexn", 2, "host"),
                 ("onexn", 1, "x86-64-v3"),
+                ("onexn", 2, "host"),
             )
         ),
     ]
@@ -44,7 +44,7 @@ def test_every_file_runs_in_every_way(measured):
 
 def test_results_are_those_of_the_rows(measured):
     for index, file in enumerate(measured.files):
-        stock, delegate = measured.rows[1 + 4 * index : 3 + 4 * index]
+        stock, delegate = measured.rows[2 + 4 * index : 4 + 4 * index]
         assert (file.n, file.sparsity) == (stock.n, stock.sparsity)
         assert file.dense_ms == pytest.approx(measured.rows[0].median_ms)
         assert file.stock_ms == pytest.approx(stock.median_ms)
@@ -53,6 +53,7 @@ def test_results_are_those_of_the_rows(measured):
         assert file.stock.low <= file.stock.value <= file.stock.high
         assert file.narrow.value > 0
         assert file.two_threads.value > 0
+        assert file.dense_two_threads.value > 0
 
 
 def test_loads_are_of_the_first_file(measured):

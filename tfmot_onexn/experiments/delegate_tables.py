@@ -52,7 +52,10 @@ def models(measured: Sequence[Measured], narrow_isa: str | None) -> Table:
             str(file.delegate),
             f"{file.stock.value:.2f}×",
             "–" if file.narrow is None else f"{file.narrow.value:.2f}×",
-            "–" if file.two_threads is None else f"{file.two_threads.value:.2f}×",
+            *(
+                "–" if two is None else f"{two.value:.2f}×"
+                for two in (file.two_threads, file.dense_two_threads)
+            ),
         )
         for each in measured
         if not each.plan.gate
@@ -61,6 +64,7 @@ def models(measured: Sequence[Measured], narrow_isa: str | None) -> Table:
     header = (
         *("network", "N", "zeros", "dense, ms", "with the delegate, ms"),
         *("faster than dense", "without the delegate", narrow, "two threads over one"),
+        "two over one, dense",
     )
     return Table("Networks in LiteRT", header, tuple(rows))
 
