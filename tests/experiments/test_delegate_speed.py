@@ -42,7 +42,7 @@ def test_all_of_it_is_printed_and_written(library, small, tmp_path, capsys):
     assert document["machine"]["cpu"]
     isas = delegate_kernels.Library(library).isas()
     narrow = len(isas) > 1
-    assert len(document["rows"]) == (5 if narrow else 4) + 3
+    assert len(document["rows"]) == (6 if narrow else 5) + 3
     assert {row["status"] for row in document["rows"]} <= {"ok", "noisy"}
     assert len(document["kernels"]) == 2 * len(isas)
     for each in document["kernels"]:
