@@ -14,6 +14,7 @@ FLOORS = {
     "networks": 1,
     "pruning": 2,
     "tflite": 3,
+    "tvm": 4,
     "benchmark": 5,
     "inspection": 5,
     "experiments": 6,
@@ -61,6 +62,15 @@ def test_the_ground_floor_knows_no_keras():
         names = " ".join(imports(path))
         assert "keras" not in names
         assert "tensorflow" not in names or path.name == "tf_masks.py"
+
+
+def test_only_its_room_knows_tvm():
+    """No other imports it, nor do the modules that benchmarks read files with."""
+    readers = {ROOT / "tvm" / name for name in ("trailer.py", "extra.py")}
+    for path in MODULES:
+        if path.relative_to(ROOT).parts[0] != "tvm" or path in readers:
+            roots = {name.split(".")[0] for name in imports(path)}
+            assert not roots & {"tvm", "tvm_ffi", "tflite"}, path
 
 
 def test_light_rooms_do_without_tensorflow():

@@ -8,6 +8,7 @@ import sys
 import tomllib
 import zipfile
 
+import packaging.requirements
 import pytest
 from delegate_libraries import write_small
 
@@ -139,3 +140,19 @@ def test_what_builds_is_pinned_as_everything_else():
         assert requirement == pins()[requirement.split("==")[0]]
     for name in document["project"]["optional-dependencies"]["build"]:
         assert name in pins()
+
+
+def test_the_extra_for_tvm_is_pinned_and_part_of_what_tests_and_pages_need():
+    document = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = document["project"]["optional-dependencies"]
+    required = [packaging.requirements.Requirement(text) for text in extras["tvm"]]
+    assert {each.name for each in required} == {
+        *("apache-tvm", "apache-tvm-ffi", "tflite"),
+    }
+    for each in required:
+        assert each.specifier.contains(pins()[each.name].split("==")[1])
+    # later ones crash
+    ffi = next(each for each in required if each.name == "apache-tvm-ffi")
+    assert not ffi.specifier.contains("0.1.15.post2")
+    assert "tfmot-onexn[build,tvm]" in extras["dev"]
+    assert "tfmot-onexn[tvm]" in extras["docs"]
