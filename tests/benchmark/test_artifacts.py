@@ -41,7 +41,7 @@ def test_rows_tell_the_runtime_from_the_delegate(files, tmp_path):
     ]
     assert all(row.median_ms > 0 for row in rows[:2])
     assert "Unknown addition 'other'" in rows[2].error
-    assert "Unknown runtime 'tvm'" in rows[3].error
+    assert "Unknown addition 'delegate' to the runtime 'tvm'" in rows[3].error
 
 
 def test_a_missing_delegate_is_a_failed_row(files, monkeypatch, tmp_path):

@@ -85,6 +85,41 @@ def test_without_a_dense_file_the_delegate_is_set_against_the_same_file():
     assert [row.speedup for row in rows] == [None, 2, None, 3, None, 5, None]
 
 
+def test_tvm_is_set_against_the_dense_file_in_tflite():
+    rows = [
+        Row("d.so", variant="dense", runtime="tvm_vm", median_ms=2.0),
+        Row("d", variant="dense", runtime="litert", median_ms=3.0),
+        Row("s.so", variant="onexn", runtime="tvm_vm", median_ms=1.0),
+    ]
+    set_speedups(rows)
+    assert [row.speedup for row in rows] == [1.5, 1.0, 3.0]
+
+
+def test_without_a_dense_file_tvm_is_set_against_the_same_network_in_tflite():
+    def row(artifact, runtime, nonzero, ms, delegate=None):
+        return Row(
+            artifact,
+            variant="onexn",
+            runtime=runtime,
+            delegate=delegate,
+            macs=100,
+            nonzero_macs=nonzero,
+            median_ms=ms,
+        )
+
+    rows = [
+        row("a.so", "tvm_vm", 50, 1.0),
+        row("a", "litert", 50, 9.0, "onexn"),
+        row("a", "litert", 50, 3.0),
+        row("b", "litert", 60, 4.0),
+        row("c.so", "tvm_vm", 70, 1.0),
+        Row("d.so", runtime="tvm_vm", median_ms=1.0),
+        Row("d", runtime="litert", median_ms=1.0),
+    ]
+    set_speedups(rows)
+    assert [row.speedup for row in rows] == [3.0, 1 / 3, *[None] * 5]
+
+
 @pytest.mark.parametrize(
     ("row", "label"),
     [
@@ -94,6 +129,7 @@ def test_without_a_dense_file_the_delegate_is_set_against_the_same_file():
         (Row("f", variant="onexn", n=4, rearrange="swaps"), "1×4 rearranged"),
         (Row("f", variant="onexn"), "1×N"),
         (Row("f", variant="dense", delegate="onexn"), "dense + delegate"),
+        (Row("f", variant="onexn", n=8, runtime="tvm_vm"), "1×8 in TVM"),
     ],
 )
 def test_labels(row, label):

@@ -1,57 +1,45 @@
-"""Rows of `.tflite` files: what a file tells of itself, and what timing adds."""
+"""Rows of artifacts: what a file tells of itself, and what timing adds."""
 
+import dataclasses
 import os
 import pathlib
 from collections.abc import Sequence
+from typing import Any
 
-import numpy as np
-
-from tfmot_onexn.benchmark import latency
+from tfmot_onexn.benchmark import latency, runtimes
 from tfmot_onexn.benchmark.latency import Track, untracked
 from tfmot_onexn.benchmark.rows import Row, set_speedups
-from tfmot_onexn.tflite import (
-    delegate,
-    flatbuffer,
-    interpreter,
-    kernels,
-    validation,
-)
+from tfmot_onexn.tflite import delegate, description
+from tfmot_onexn.tvm import trailer
 
 
 def row_of(path: str | os.PathLike) -> Row:
     """Returns a row with what can be read from a file; ``failed`` if it cannot.
 
-    The variant is "dense" without zeros to speak of, else "onexn", or "weight" where
-    single weights are zero. n is the most frequent block, the sparsity that of the
-    sparse kernels together.
+    A `.tflite` tells what `tflite.description` finds in it, a TVM build what was found
+    in the model that it was built from.
     """
     path = pathlib.Path(path)
-    row = Row(artifact=path.name)
     try:
-        content = flatbuffer.read_bytes(path)
-        stored = kernels.read(validation.validated(content, str(path)))
+        told = _of_build(path) if trailer.is_library(path) else _of_tflite(path)
     except ValueError as error:
-        row.status, row.error = "failed", str(error)
-        return row
-    row.size_bytes = len(content)
-    if not stored:
-        return row
-    if all(kernel.macs is not None for kernel in stored):
-        row.macs = sum(kernel.macs or 0 for kernel in stored)
-        row.nonzero_macs = sum(kernel.nonzero_macs or 0 for kernel in stored)
-    row.dtype = str(max((k for k in stored), key=lambda k: k.kernel.size).kernel.dtype)
-    sparse = [kernel.kernel for kernel in stored if kernel.n is not None]
-    if not sparse:
-        row.variant, row.sparsity = "dense", 0.0
-        return row
-    zeros = sum(int(np.count_nonzero(kernel == 0)) for kernel in sparse)
-    row.sparsity = zeros / sum(kernel.size for kernel in sparse)
-    sizes, counts = np.unique(
-        [kernel.n for kernel in stored if kernel.n is not None], return_counts=True
-    )
-    row.n = int(sizes[counts.argmax()])
-    row.variant = "weight" if row.n == 1 else "onexn"
-    return row
+        return Row(artifact=path.name, status="failed", error=str(error))
+    return Row(artifact=path.name, **told)
+
+
+def _of_tflite(path: pathlib.Path) -> dict[str, Any]:
+    return dataclasses.asdict(description.of_file(path))
+
+
+def _of_build(path: pathlib.Path) -> dict[str, Any]:
+    told = trailer.read(path)
+    known = {field.name for field in dataclasses.fields(description.Description)}
+    return {
+        **{key: value for key, value in told["row"].items() if key in known},
+        "size_bytes": path.stat().st_size,
+        "model": told["model"],
+        "target": told["target"],
+    }
 
 
 def time_rows(
@@ -66,7 +54,7 @@ def time_rows(
 
     Args:
       untimed: a row, the artifact's path and the runtime of each, as
-        `interpreter.split_runtime` spells it.
+        `runtimes.split` spells it.
       threads: of the runtimes.
       runs: timed inferences of each artifact.
       seed: of the order of turns.
@@ -88,7 +76,7 @@ def record(row: Row, job: latency.Job, timing: latency.Timing) -> None:
     row.delegate = delegate.NAME if plus else None
     row.threads = job.threads
     if timing.error is None:
-        row.runtime = interpreter.resolve_runtime(row.runtime)
+        row.runtime = runtimes.split(row.runtime)[0]
     row.median_ms = timing.percentile(50)
     row.p10_ms, row.p90_ms = timing.percentile(10), timing.percentile(90)
     row.runs = len(timing.milliseconds)

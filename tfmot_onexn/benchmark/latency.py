@@ -19,7 +19,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import psutil
 
-from tfmot_onexn.tflite import interpreter as interpreter_lib
+from tfmot_onexn.benchmark import runtimes
 
 _WARMUP_PER_TURN = 3
 # what others may use of one core before a measurement is called noisy: a share, and
@@ -38,7 +38,7 @@ def untracked(items: Iterable, total: int, description: str) -> Iterable:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """An artifact to time in a runtime, see `interpreter.split_runtime`.
+    """An artifact to time in a runtime, see `runtimes.split`.
 
     ``isa`` limits the instruction set of the delegate, but not that of the runtime.
     """
@@ -124,7 +124,7 @@ class _Worker:
 
     def __enter__(self) -> "_Worker":
         try:
-            interpreter_lib.split_runtime(self._job.runtime)
+            runtimes.split(self._job.runtime)
         except ValueError as error:
             self._error = str(error)
             return self

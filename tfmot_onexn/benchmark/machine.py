@@ -12,6 +12,7 @@ import psutil
 _PACKAGES = (
     *("tfmot-onexn", "tensorflow", "tf-keras", "keras", "ai-edge-litert"),
     *("tflite-runtime", "tensorflow-model-optimization", "numpy"),
+    *("apache-tvm", "apache-tvm-ffi"),
 )
 
 
@@ -41,10 +42,12 @@ def one_line(machine: dict[str, Any]) -> str:
     """Returns the machine as a caption."""
     versions = machine["versions"]
     litert = versions.get("ai-edge-litert", "not installed")
+    tvm = f"TVM {versions['apache-tvm']}, " if "apache-tvm" in versions else ""
     return (
         f"{machine['cpu']} ({', '.join(machine['isa'])}), {machine['cores']} cores, "
-        f"load {machine['load_1min']}, {machine['date']}; LiteRT {litert}, TensorFlow "
-        f"{versions.get('tensorflow')}, tfmot-onexn {versions.get('tfmot-onexn')}"
+        f"load {machine['load_1min']}, {machine['date']}; LiteRT {litert}, {tvm}"
+        f"TensorFlow {versions.get('tensorflow')}, "
+        f"tfmot-onexn {versions.get('tfmot-onexn')}"
     )
 
 

@@ -29,7 +29,7 @@ class Row:
       uniform: whether every block row keeps as many blocks.
       allocation: how the sparsity is divided among layers.
       dtype: of the stored weights.
-      runtime: that ran it.
+      runtime: that ran it: of TFLite, or "tvm_vm".
       delegate: "onexn" where this package's was loaded.
       target: the instruction set it was built for.
       device: where it ran.
@@ -37,8 +37,8 @@ class Row:
       threads: of the runtime.
       median_ms: of one inference, with p10_ms and p90_ms.
       runs: timed inferences.
-      speedup: the dense artifact's median over this one's; above 1 is faster. See
-        `set_speedups`.
+      speedup: the median of the dense file in TFLite over this one's; above 1 is
+        faster. See `set_speedups`.
       size_bytes: of the artifact.
       macs: multiply-accumulates per image.
       nonzero_macs: of them with a weight other than 0.
@@ -82,14 +82,19 @@ class Row:
 
     @property
     def label(self) -> str:
-        """A name for tables: the variant where it is known, and the delegate."""
-        return self._name + self._with_delegate
+        """A name for tables: the variant where it is known, and what computes it."""
+        return self._name + self._computed_by
 
     @property
     def label_at_sparsity(self) -> str:
         """The label with the sparsity, to tell rows of one variant apart."""
         sparsity = f" {self.sparsity:.0%}" if self.sparsity else ""
-        return self._name + sparsity + self._with_delegate
+        return self._name + sparsity + self._computed_by
+
+    @property
+    def in_tvm(self) -> bool:
+        """Whether a runtime of TVM ran it."""
+        return (self.runtime or "").startswith("tvm")
 
     @property
     def _name(self) -> str:
@@ -103,7 +108,9 @@ class Row:
         return f"{name} rearranged"
 
     @property
-    def _with_delegate(self) -> str:
+    def _computed_by(self) -> str:
+        if self.in_tvm:
+            return " in TVM"
         return " + delegate" if self.delegate else ""
 
 
@@ -134,18 +141,28 @@ class Agreement:
 
 
 def set_speedups(rows: Sequence[Row]) -> None:
-    """Sets each row's speed-up over the first dense row without a delegate.
+    """Sets each row's speed-up over the first dense row of stock TFLite.
 
     Where there is none, rows with the delegate are set against those of the same
-    artifact and runtime without it.
+    artifact and runtime without it, and those of TVM builds against the stock row of
+    the same network: of as many multiply-accumulates, non-zero ones too.
     """
-    stock = [row for row in rows if row.median_ms and row.delegate is None]
+    stock = [
+        row for row in rows if row.median_ms and row.delegate is None and not row.in_tvm
+    ]
     dense = next((row for row in stock if row.variant == "dense"), None)
     of_artifact = {(row.artifact, row.runtime): row for row in reversed(stock)}
+    of_network = {
+        (row.macs, row.nonzero_macs): row
+        for row in reversed(stock)
+        if row.macs is not None
+    }
     for row in rows:
         base = dense
         if base is None and row.delegate is not None:
             base = of_artifact.get((row.artifact, row.runtime))
+        if base is None and row.in_tvm:
+            base = of_network.get((row.macs, row.nonzero_macs))
         if base is not None and base.median_ms and row.median_ms:
             row.speedup = base.median_ms / row.median_ms
 

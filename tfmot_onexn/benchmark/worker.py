@@ -4,17 +4,20 @@ One artifact per process, since thread pools disturb each other and models in on
 process evict each other's weights from the cache. It reads one JSON object per line,
 ``{"warmup": w, "runs": r}``, and answers ``{"ms": [...], "cpu_s": s}``; the first line
 it writes is ``{"ready": true}`` or ``{"error": "..."}``. The runtime is spelled as in
-`interpreter.split_runtime`; without the delegate it is the stock one.
+`runtimes.split`; without the delegate it is the stock one.
 """
 
 import json
 import os
 import sys
 import time
+from collections.abc import Callable
 
 import numpy as np
 
+from tfmot_onexn.benchmark import runtimes
 from tfmot_onexn.tflite import interpreter as interpreter_lib
+from tfmot_onexn.tvm import loadable
 
 
 def main(path: str, runtime: str, threads: int) -> None:
@@ -27,31 +30,57 @@ def main(path: str, runtime: str, threads: int) -> None:
         print(json.dumps(values), file=answers)
 
     try:
-        name, with_delegate = interpreter_lib.split_runtime(runtime)
-        # options, even none, make a delegate that is missing an error
-        delegate: interpreter_lib.Delegate = {} if with_delegate else False
-        loaded = interpreter_lib.load_interpreter(
-            path, runtime=name, delegate=delegate, num_threads=threads
-        )
+        name, with_delegate = runtimes.split(runtime)
+        if name == runtimes.TVM_VM:
+            invoke = _tvm(path, threads)
+        else:
+            invoke = _tflite(path, name, with_delegate, threads)
     except (ValueError, RuntimeError) as error:
         answer(error=str(error))
         return
-    rng = np.random.default_rng(0)
-    for details in loaded.get_input_details():
-        image = rng.normal(size=details["shape"]).astype(details["dtype"])
-        loaded.set_tensor(details["index"], image)
     answer(ready=True)
     for line in sys.stdin:
         request = json.loads(line)
         cpu = time.process_time()
         for _ in range(request["warmup"]):
-            loaded.invoke()
+            invoke()
         milliseconds = []
         for _ in range(request["runs"]):
             start = time.perf_counter_ns()
-            loaded.invoke()
+            invoke()
             milliseconds.append((time.perf_counter_ns() - start) / 1e6)
         answer(ms=milliseconds, cpu_s=time.process_time() - cpu)
+
+
+def _tflite(
+    path: str, runtime: str, with_delegate: bool, threads: int
+) -> Callable[[], None]:
+    """Returns what runs a `.tflite` file on random numbers."""
+    # options, even none, make a delegate that is missing an error
+    delegate: interpreter_lib.Delegate = {} if with_delegate else False
+    loaded = interpreter_lib.load_interpreter(
+        path, runtime=runtime, delegate=delegate, num_threads=threads
+    )
+    rng = np.random.default_rng(0)
+    for details in loaded.get_input_details():
+        image = rng.normal(size=details["shape"]).astype(details["dtype"])
+        loaded.set_tensor(details["index"], image)
+    return loaded.invoke
+
+
+def _tvm(path: str, threads: int) -> Callable[[], None]:
+    """Returns what runs a TVM build on random numbers."""
+    loadable.require(path)
+    # TVM reads it once, when it is imported
+    os.environ["TVM_NUM_THREADS"] = str(threads)
+    from tfmot_onexn.tvm import vm_runtime
+
+    loaded = vm_runtime.load(path, threads)
+    rng = np.random.default_rng(0)
+    loaded.set_inputs(
+        [rng.normal(size=each["shape"]).astype(each["dtype"]) for each in loaded.inputs]
+    )
+    return loaded.invoke
 
 
 if __name__ == "__main__":

@@ -1,0 +1,44 @@
+import importlib.util
+
+import pytest
+
+from tfmot_onexn.benchmark import runtimes
+
+
+def test_names_stand_for_runtimes():
+    assert runtimes.split("tflite") == ("litert", False)
+    assert runtimes.split("tf_lite+delegate") == ("tf_lite", True)
+    assert runtimes.split("tvm") == runtimes.split("tvm_vm") == ("tvm_vm", False)
+    assert runtimes.is_tvm("tvm")
+    assert not runtimes.is_tvm("litert+delegate")
+
+
+def test_names_that_make_no_sense_are_refused():
+    with pytest.raises(ValueError, match="Unknown runtime 'tv'; choose tflite, tvm"):
+        runtimes.split("tv")
+    with pytest.raises(ValueError, match="Unknown addition 'delegate' to the"):
+        runtimes.split("tvm+delegate")
+    with pytest.raises(ValueError, match="Unknown addition 'other'"):
+        runtimes.split("litert+other")
+
+
+def test_a_missing_extra_is_named(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: (name != "tvm" and find(name)) or None
+    )
+    with pytest.raises(ValueError, match=r"missing: pip install tfmot-onexn\[tvm\]"):
+        runtimes.split("tvm")
+
+
+def test_an_artifact_runs_in_what_fits_it():
+    names = ["tflite", "litert+delegate", "tvm"]
+    assert runtimes.of_artifact("a.tflite", names) == names[:2]
+    assert runtimes.of_artifact("a.so", names) == ["tvm"]
+    with pytest.raises(
+        ValueError,
+        match=r"a\.so is taken for a TVM build, which tflite cannot run;",
+    ):
+        runtimes.of_artifact("a.so", ["tflite"])
+    with pytest.raises(ValueError, match=r"a \.tflite file, which tvm, tvm_vm can"):
+        runtimes.of_artifact("a.tflite", ["tvm", "tvm_vm"])
