@@ -1,0 +1,44 @@
+import hypothesis
+import numpy as np
+import pytest
+import tvm_kernels
+from hypothesis import strategies as st
+
+from tfmot_onexn.tvm.kernels.depthwise import Depthwise
+from tfmot_onexn.tvm.kernels.epilogue import Clip, HardSwish
+from tfmot_onexn.tvm.kernels.window import Window
+
+
+def check(rng, window, channels, steps=(), tile="avx512", spoil=None):
+    weights = rng.normal(size=(*window.taps, channels)).astype(np.float32)
+    x = rng.normal(size=(window.batch, window.height, window.width, channels))
+    x = x.astype(np.float32)
+    bias = rng.normal(size=channels).astype(np.float32)
+    shape = (window.batch, *window.outputs, channels)
+    depthwise = Depthwise(window, channels, tuple(steps))
+    given = weights if spoil is None else spoil(weights)
+    found = tvm_kernels.run(depthwise, tvm_kernels.TILES[tile], [x, given, bias], shape)
+    sums = tvm_kernels.convolve_depthwise(x, weights, bias, window)
+    tvm_kernels.assert_close(found, tvm_kernels.apply(sums, steps, []))
+
+
+@hypothesis.settings(max_examples=40)
+@hypothesis.given(
+    st.integers(0, 2**32 - 1),
+    tvm_kernels.moving_windows(most=20),
+    st.sampled_from(list(tvm_kernels.TILES)),
+    st.integers(1, 40),
+    st.sampled_from([(), (Clip(0.0, 6.0),), (HardSwish(),)]),
+)
+def test_depthwise_convolutions(seed, window, tile, channels, steps):
+    check(np.random.default_rng(seed), window, channels, steps, tile)
+
+
+def test_a_missing_tap_is_seen(rng):
+    def spoil(weights):
+        changed = weights.copy()
+        changed[0, 0] = 0
+        return changed
+
+    with pytest.raises(AssertionError):
+        check(rng, Window(1, 5, 5, (3, 3)), 16, spoil=spoil)

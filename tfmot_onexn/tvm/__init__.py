@@ -1,0 +1,1 @@
+"""Ship to TVM: builds with BSR kernels. The only room that imports ``tvm``."""

@@ -1,0 +1,97 @@
+"""What kernels with 1xN blocks read and write."""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+from tvm.tirx import PrimFunc
+
+from tfmot_onexn.tvm.kernels import epilogue, tir
+from tfmot_onexn.tvm.kernels.epilogue import Step
+from tfmot_onexn.tvm.kernels.tir import Buffer, Value
+
+
+@dataclasses.dataclass(frozen=True)
+class Arrays:
+    """Buffers of a kernel, flat, and what their indices mean.
+
+    Attributes:
+      x: the input, ``[pixels, columns]``.
+      data: ``[nnz, window, n]``.
+      indices: ``[nnz]``.
+      indptr: ``[rows / n + 1]``.
+      bias: ``[rows]``.
+      others: what the steps read.
+      y: the output, ``[pixels, rows]``.
+      rows: M, output channels.
+      columns: K, input channels.
+      n: output channels per block.
+      steps: what happens to the sums.
+    """
+
+    x: Buffer
+    data: Buffer
+    indices: Buffer
+    indptr: Buffer
+    bias: Buffer
+    others: Sequence[Buffer]
+    y: Buffer
+    rows: int
+    columns: int
+    n: int
+    steps: tuple[Step, ...]
+
+    @property
+    def width(self) -> int:
+        """Channels that are computed together: a power of two that divides n."""
+        return math.gcd(self.n, 16)
+
+    def finish(self, value: Value, pixel: Value, channel: Value) -> None:
+        """Applies the steps to ``width`` channels of a pixel and writes them."""
+        offset = pixel * self.rows + channel
+        value = epilogue.apply(
+            value, self.steps, self.others, offset, channel, self.width
+        )
+        tir.store(self.y, offset, value, self.width)
+
+
+def sparse_function(
+    name: str,
+    inputs: Sequence[int],
+    outputs: Sequence[int],
+    blocks: tuple[int, int, int],
+    steps: tuple[Step, ...],
+    body: Callable[[Arrays], None],
+) -> PrimFunc:
+    """Returns a kernel ``x, data, indices, indptr, bias, others…, y``.
+
+    Args:
+      name: of the function.
+      inputs: the input's shape.
+      outputs: the output's shape.
+      blocks: how many are stored, and the window and n of each.
+      steps: what happens to the sums.
+      body: emits the statements.
+    """
+    rows, n = outputs[-1], blocks[-1]
+    others = epilogue.parameters(steps, outputs)
+    parameters = {
+        "x": (inputs, "float32"),
+        "data": (blocks, "float32"),
+        "indices": ((blocks[0],), "int32"),
+        "indptr": ((rows // n + 1,), "int32"),
+        "bias": ((rows,), "float32"),
+        **others,
+        "y": (outputs, "float32"),
+    }
+
+    def emit(x, data, indices, indptr, bias, y, **named) -> None:
+        read = [named[key] for key in others]
+        body(
+            Arrays(
+                *(x, data, indices, indptr, bias, read, y),
+                *(rows, inputs[-1], n, steps),
+            )
+        )
+
+    return tir.function(name, parameters, emit)

@@ -1,0 +1,31 @@
+"""How much of a feature map kernels take at once: one line per ISA."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Tile:
+    """What fits a processor's registers.
+
+    Attributes:
+      lanes: floats in a vector.
+      registers: of vectors.
+      depthwise: outputs of a row that a depthwise kernel keeps.
+      least_direct: rows of blocks that are narrower go through a transposed panel.
+    """
+
+    lanes: int
+    registers: int
+    depthwise: int
+    least_direct: int
+
+    def pixels(self, width: int) -> int:
+        """Returns how many pixels of a row of ``width`` channels have a sum."""
+        vectors = max(1, width // self.lanes)
+        return max(1, min(28, (self.registers - 2 - vectors) // vectors))
+
+
+AVX512 = Tile(lanes=16, registers=32, depthwise=7, least_direct=16)
+AVX2 = Tile(lanes=8, registers=16, depthwise=4, least_direct=8)
+NEON64 = Tile(lanes=4, registers=32, depthwise=4, least_direct=4)
+NEON32 = Tile(lanes=4, registers=16, depthwise=2, least_direct=4)
