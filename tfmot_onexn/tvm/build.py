@@ -1,0 +1,102 @@
+"""Builds a network with TVM."""
+
+import dataclasses
+import os
+import pathlib
+import tempfile
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import tvm
+
+from tfmot_onexn import targets
+from tfmot_onexn.networks import files
+from tfmot_onexn.tflite import description
+from tfmot_onexn.tvm import frontend, linking, processors, rewrite, trailer
+from tfmot_onexn.tvm.graph import shape_of, variables
+
+# what is called before each step of a build, with its name
+Progress = Callable[[str], None]
+
+
+def build_tvm(
+    model_or_tflite: Any,
+    path: str | os.PathLike,
+    *,
+    target: str = targets.HOST,
+    progress: Progress = lambda step: None,
+) -> None:
+    """Builds a network with BSR kernels for TVM's Relax virtual machine.
+
+    Sparse tensors of the file, and kernels with whole blocks of zeros, become BSR
+    kernels; dense ones go through the same kernels with every block stored.
+
+    Args:
+      model_or_tflite: a Keras model, or the path of a `.tflite` file.
+      path: of the shared library to write.
+      target: one of `targets.NAMES`.
+      progress: called with the name of each step before it begins.
+
+    Raises:
+      ValueError: if the file is damaged, TVM cannot import it, the target is unknown,
+        or linking fails.
+    """
+    tvm_target, tile = processors.processor(target)
+    files.require_writable(path)
+    with tempfile.TemporaryDirectory() as folder:
+        source, name = model_or_tflite, ""
+        if not isinstance(source, str | os.PathLike):
+            progress("Converting")
+            name, source = source.name, pathlib.Path(folder, "model.tflite")
+            _convert(model_or_tflite, source)
+        progress("Importing")
+        told = description.of_file(source)
+        module = frontend.load(source)
+        ports = _ports(module["main"])
+        progress("Choosing kernels")
+        rewritten = rewrite.rewrite(module, tile)
+        progress("Compiling")
+        with warnings.catch_warnings():
+            # of TVM's own making
+            warnings.simplefilter("ignore")
+            executable = tvm.compile(rewritten.module, tvm_target)
+        progress("Linking")
+        with files.replacing(path) as temporary:
+            linking.link(executable, temporary, targets.resolve(target))
+            row = dataclasses.asdict(told)
+            del row["size_bytes"]
+            trailer.append(
+                temporary,
+                {
+                    "format": "vm",
+                    "target": target,
+                    "model": name or pathlib.Path(source).stem,
+                    **ports,
+                    "row": row,
+                },
+            )
+
+
+def _convert(model: Any, path: pathlib.Path) -> None:
+    # takes seconds to import
+    from tfmot_onexn.tflite.convert import convert_to_tflite
+
+    convert_to_tflite(model, path)
+
+
+def _ports(main: Any) -> dict[str, list[dict[str, Any]]]:
+    """Describes inputs and outputs of a function."""
+    results = variables(main.body.body)
+    return {
+        "inputs": [_port(each) for each in main.params],
+        "outputs": [_port(each) for each in results],
+    }
+
+
+def _port(variable: Any) -> dict[str, Any]:
+    return {
+        "name": str(variable.name),
+        "shape": list(shape_of(variable)),
+        "dtype": str(variable.ty.dtype),
+    }
