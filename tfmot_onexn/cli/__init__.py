@@ -13,6 +13,7 @@ import absl.flags
 
 from tfmot_onexn.cli import (
     benchmark,
+    build,
     compare,
     convert,
     delegate,
@@ -21,7 +22,7 @@ from tfmot_onexn.cli import (
     summary,
 )
 
-_COMMANDS = (demo, prune, convert, benchmark, compare, summary, delegate)
+_COMMANDS = (*(demo, prune, convert, build, benchmark, compare, summary, delegate),)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -34,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     """Returns the parser of all commands, from which their page is made too."""
     built = argparse.ArgumentParser(
         prog="onexn",
-        description="Prune Keras networks in 1×N blocks and ship them to TFLite.",
+        description="Prune Keras networks in 1×N blocks for TFLite and TVM.",
         epilog="Start with `onexn demo`, which does the whole job on embedded data.",
         allow_abbrev=False,
     )

@@ -1,12 +1,13 @@
 """Arguments and steps that several commands share."""
 
 import argparse
+import contextlib
 import dataclasses
 import importlib
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import absl.logging
@@ -89,13 +90,16 @@ def add_pattern(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_timing(parser: argparse.ArgumentParser) -> None:
+def add_timing(
+    parser: argparse.ArgumentParser, runtimes: str = "tflite,tflite+delegate"
+) -> None:
     """Adds what describes a measurement."""
     parser.add_argument(
         "--runtimes",
-        default="tflite,tflite+delegate",
+        default=runtimes,
         help="comma-separated: litert, tf_lite, tflite_runtime, or tflite, the first "
-        "that is installed; +delegate lets the delegate take the 1×N layers",
+        "that is installed; +delegate lets the delegate take the 1×N layers; tvm for "
+        "TVM builds",
     )
     parser.add_argument("--threads", type=int, default=1, help="of the runtimes")
     parser.add_argument("--runs", type=int, default=50, help="timed inferences of each")
@@ -211,6 +215,14 @@ def load_tensorflow() -> None:
             os.close(kept)
     tensorflow.get_logger().setLevel("ERROR")
     absl.logging.set_verbosity(absl.logging.WARNING)
+
+
+@contextlib.contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """Yields what shows the step that a command is at, on standard error."""
+    console = rich.console.Console(stderr=True)
+    with console.status("") as status:
+        yield status.update
 
 
 def track(items: Iterable, total: int, description: str) -> Iterable:

@@ -1,0 +1,102 @@
+import json
+import os
+
+import pytest
+
+from tfmot_onexn.tvm import extra, trailer
+
+
+@pytest.fixture(scope="module")
+def tflite_file(model_file, tmp_path_factory):
+    from tfmot_onexn.networks import models
+    from tfmot_onexn.tflite.convert import convert_to_tflite
+
+    path = tmp_path_factory.mktemp("files") / "dense.tflite"
+    convert_to_tflite(models.load(model_file), path)
+    return path
+
+
+def test_a_file_is_built_and_timed_beside_its_build(onexn, tflite_file, tmp_path):
+    build, rows = tmp_path / "m.so", tmp_path / "rows.json"
+    code, output, errors = onexn("build", tflite_file, "-o", build)
+    assert (code, errors) == (0, "")
+    size = build.stat().st_size
+    assert output.startswith(f"Wrote {build}: {size / 1e6:.2f} MB, for ")
+    code, output, _ = onexn(
+        "benchmark", tflite_file, build, "--runs", 3, "--json", rows
+    )
+    assert code == 0
+    assert "dense in TVM" in output
+    stock, delegated, ours = json.loads(rows.read_text())["rows"]
+    assert [row["runtime"] for row in (stock, ours)] == ["litert", "tvm_vm"]
+    assert delegated["delegate"] == "onexn"
+    assert (ours["artifact"], ours["target"]) == ("m.so", "host")
+    assert ours["macs"] == stock["macs"]
+    assert ours["speedup"] == pytest.approx(stock["median_ms"] / ours["median_ms"])
+
+
+def test_a_keras_model_is_converted_first(onexn, model_file, tmp_path):
+    code, _, errors = onexn("build", model_file, "-o", tmp_path / "m.so")
+    assert code == 0, errors
+    assert os.listdir(tmp_path) == ["m.so"]
+    told = trailer.read(tmp_path / "m.so")
+    assert told["inputs"][0]["shape"] == [1, 8, 8, 3]
+    assert told["row"]["variant"] == "dense"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("none.tflite",), "Cannot read none.tflite: No such file"),
+        (("none.keras",), "No model at none.keras"),
+        (
+            (None, "--target", "pdp-11"),
+            "Unknown target 'pdp-11'; choose one of",
+        ),
+    ],
+)
+def test_failures_are_one_line_and_leave_nothing(
+    onexn, tflite_file, tmp_path, arguments, message
+):
+    model, *options = arguments
+    code, output, errors = onexn(
+        "build", model or tflite_file, "-o", tmp_path / "m.so", *options
+    )
+    assert (code, output) == (1, "")
+    assert errors.startswith("onexn build: ")
+    assert message in errors
+    assert errors.count("\n") == 1
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_is_missing_is_told_before_the_work(onexn, tflite_file, tmp_path):
+    code, _, errors = onexn("build", tflite_file, "-o", tmp_path / "none" / "m.so")
+    assert code == 1
+    assert "Cannot write" in errors
+
+
+def test_a_damaged_file_is_refused(onexn, tflite_file, tmp_path):
+    damaged = tmp_path / "damaged.tflite"
+    damaged.write_bytes(tflite_file.read_bytes()[:1000])
+    code, _, errors = onexn("build", damaged, "-o", tmp_path / "m.so")
+    assert code == 1
+    assert "damaged.tflite is damaged or truncated" in errors
+    assert os.listdir(tmp_path) == ["damaged.tflite"]
+
+
+def test_a_missing_extra_is_told_with_the_remedy(
+    onexn, tflite_file, tmp_path, monkeypatch
+):
+    monkeypatch.setitem(extra._PACKAGES, "no_such_module", "no-such-package")
+    code, _, errors = onexn("build", tflite_file, "-o", tmp_path / "m.so")
+    assert code == 1
+    assert errors == (
+        "onexn build: TVM is not installed; no-such-package missing: pip install "
+        "tfmot-onexn[tvm].\n"
+    )
+
+
+def test_an_artifact_that_no_runtime_given_runs_is_told(onexn, tflite_file):
+    code, _, errors = onexn("benchmark", tflite_file, "--runtimes", "tvm")
+    assert code == 1
+    assert "which tvm cannot run; add tflite to the runtimes" in errors

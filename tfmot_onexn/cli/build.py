@@ -1,0 +1,50 @@
+"""``onexn build``."""
+
+import argparse
+import os
+
+from tfmot_onexn import targets
+from tfmot_onexn.cli import common
+
+
+def add(commands) -> None:
+    """Adds the command to the parser."""
+    parser = common.add_command(
+        commands,
+        "build",
+        run,
+        "Build a network with TVM: kernels that skip zero blocks, in one .so.",
+        "Needs pip install tfmot-onexn[tvm]. Give a .tflite of `onexn convert`, or a "
+        "Keras model, which is converted first; n is found from the zeros. The .so "
+        "runs in TVM's virtual machine: `onexn benchmark m.tflite m.so` times both. "
+        "host is this machine, and makes use of all its instructions; the others are "
+        "linked with zig: pip install tfmot-onexn[build].",
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", help=f"a .tflite, {common.MODEL_HELP}"
+    )
+    parser.add_argument("-o", "--output", required=True, metavar="OUT.so")
+    parser.add_argument("--target", default=targets.HOST, help=", ".join(targets.NAMES))
+    common.add_network(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Builds."""
+    from tfmot_onexn.networks import files
+    from tfmot_onexn.tvm import extra
+
+    triple = targets.resolve(arguments.target).triple
+    extra.require()
+    files.require_writable(arguments.output)
+    with common.steps() as show:
+        from tfmot_onexn.tvm.build import build_tvm
+
+        model = arguments.model
+        if not model.endswith(".tflite"):
+            show("Loading the model")
+            common.load_tensorflow()
+            model, _ = common.network(arguments)
+        build_tvm(model, arguments.output, target=arguments.target, progress=show)
+    size = os.path.getsize(arguments.output)
+    print(f"Wrote {arguments.output}: {size / 1e6:.2f} MB, for {triple}.")
+    return 0
