@@ -1,4 +1,5 @@
 import base64
+import dataclasses
 import json
 import re
 
@@ -99,6 +100,17 @@ def test_the_report_is_three_files_and_the_page_needs_no_other(tmp_path):
     assert "&lt;damaged&gt;" in page
     assert not re.search(r"(src|href)=\"(?!data:)", page)
     assert "LiteRT 2.3" in page
+
+
+def test_tvm_beside_one_runtime_of_tflite_needs_no_column():
+    ours = dataclasses.replace(ROWS[1], runtime="tvm_vm", artifact="b.so")
+    text = printed(report.show, "Title", [*ROWS, ours], width=160)
+    assert "1×4 rearranged in TVM" in text
+    assert "runtime" not in text
+    plan = dataclasses.replace(ours, runtime="tvm_plan")
+    text = printed(report.show, "Title", [*ROWS, ours, plan], width=160)
+    assert "runtime" in text
+    assert "tvm_plan" in text
 
 
 def test_rows_of_one_variant_at_several_sparsities_keep_their_bars(tmp_path):

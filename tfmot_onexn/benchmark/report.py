@@ -58,7 +58,10 @@ def _text(value: Any, form) -> str:
 
 def show(console: rich.console.Console, title: str, rows: Sequence[Row]) -> None:
     """Prints rows as a table."""
-    several = len({row.runtime for row in rows}) > 1
+    # labels tell TVM from TFLite
+    several = len({(row.in_tvm, row.runtime) for row in rows}) > len(
+        {row.in_tvm for row in rows}
+    )
     header = (*HEADER, "runtime") if several else HEADER
     table = rich.table.Table(title=title, title_justify="left")
     for name in header:
