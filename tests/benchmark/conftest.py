@@ -24,3 +24,13 @@ def files(dense_model, tmp_path_factory):
         paths[method] = str(folder / f"{method}.tflite")
         convert.convert_to_tflite(model, paths[method])
     return paths
+
+
+@pytest.fixture(scope="session")
+def build(files, tmp_path_factory):
+    """The path of the pruned file's TVM build for this machine."""
+    from tfmot_onexn.tvm.build import build_tvm
+
+    path = tmp_path_factory.mktemp("builds") / "onexn.so"
+    build_tvm(files["onexn"], path)
+    return str(path)

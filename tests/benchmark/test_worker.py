@@ -28,6 +28,15 @@ def test_a_worker_answers_each_line_with_as_many_times(files):
     assert process.returncode == 0
 
 
+def test_a_tvm_build_is_answered_alike(build):
+    process = start(build, "tvm_vm", "1")
+    assert json.loads(process.stdout.readline()) == {"ready": True}
+    process.stdin.write(json.dumps({"warmup": 1, "runs": 3}) + "\n")
+    process.stdin.flush()
+    assert len(json.loads(process.stdout.readline())["ms"]) == 3
+    assert process.communicate()[0] == ""
+
+
 def test_the_delegate_is_used_where_the_runtime_says_so(files, monkeypatch):
     monkeypatch.setenv("ONEXN_DEBUG", "1")
     for runtime, printed in (("litert", False), ("litert+delegate", True)):
