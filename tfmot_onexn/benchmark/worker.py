@@ -17,7 +17,7 @@ import numpy as np
 
 from tfmot_onexn.benchmark import runtimes
 from tfmot_onexn.tflite import interpreter as interpreter_lib
-from tfmot_onexn.tvm import loadable
+from tfmot_onexn.tvm import vm_runtime
 
 
 def main(path: str, runtime: str, threads: int) -> None:
@@ -70,11 +70,6 @@ def _tflite(
 
 def _tvm(path: str, threads: int) -> Callable[[], None]:
     """Returns what runs a TVM build on random numbers."""
-    loadable.require(path)
-    # TVM reads it once, when it is imported
-    os.environ["TVM_NUM_THREADS"] = str(threads)
-    from tfmot_onexn.tvm import vm_runtime
-
     loaded = vm_runtime.load(path, threads)
     rng = np.random.default_rng(0)
     loaded.set_inputs(
