@@ -32,6 +32,7 @@ _MODULE_OF = {
     "PrunePointwise": "tfmot_onexn.pruning.policy",
     "PruningSummaries": "tensorflow_model_optimization.sparsity.keras",
     "UpdatePruningStep": "tfmot_onexn.pruning.callbacks",
+    "build_tvm": "tfmot_onexn.tvm.build",
     "convert_to_tflite": "tfmot_onexn.tflite.convert",
     "from_keras3": "tfmot_onexn.networks.keras3",
     "load_interpreter": "tfmot_onexn.tflite.interpreter",

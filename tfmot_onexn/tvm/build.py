@@ -8,13 +8,10 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-import tvm
-
 from tfmot_onexn import targets
 from tfmot_onexn.networks import files
 from tfmot_onexn.tflite import description
-from tfmot_onexn.tvm import frontend, linking, processors, rewrite, trailer
-from tfmot_onexn.tvm.graph import shape_of, variables
+from tfmot_onexn.tvm import extra, trailer
 
 # what is called before each step of a build, with its name
 Progress = Callable[[str], None]
@@ -39,9 +36,15 @@ def build_tvm(
       progress: called with the name of each step before it begins.
 
     Raises:
-      ValueError: if the file is damaged, TVM cannot import it, the target is unknown,
-        or linking fails.
+      ValueError: if TVM is not installed, the file is damaged, TVM cannot import it,
+        the target is unknown, or linking fails.
     """
+    extra.require()
+    # not before it is known to be there; its name is public without it
+    import tvm
+
+    from tfmot_onexn.tvm import frontend, linking, processors, rewrite
+
     tvm_target, tile = processors.processor(target)
     files.require_writable(path)
     with tempfile.TemporaryDirectory() as folder:
@@ -87,6 +90,8 @@ def _convert(model: Any, path: pathlib.Path) -> None:
 
 def _ports(main: Any) -> dict[str, list[dict[str, Any]]]:
     """Describes inputs and outputs of a function."""
+    from tfmot_onexn.tvm.graph import variables
+
     results = variables(main.body.body)
     return {
         "inputs": [_port(each) for each in main.params],
@@ -95,6 +100,8 @@ def _ports(main: Any) -> dict[str, list[dict[str, Any]]]:
 
 
 def _port(variable: Any) -> dict[str, Any]:
+    from tfmot_onexn.tvm.graph import shape_of
+
     return {
         "name": str(variable.name),
         "shape": list(shape_of(variable)),
