@@ -1,9 +1,10 @@
 import json
 import os
+import warnings
 
 import pytest
 
-from tfmot_onexn.tvm import extra, trailer
+from tfmot_onexn.tvm import build, extra, trailer
 
 
 @pytest.fixture(scope="module")
@@ -17,14 +18,12 @@ def tflite_file(model_file, tmp_path_factory):
 
 
 def test_a_file_is_built_and_timed_beside_its_build(onexn, tflite_file, tmp_path):
-    build, rows = tmp_path / "m.so", tmp_path / "rows.json"
-    code, output, errors = onexn("build", tflite_file, "-o", build)
+    path, rows = tmp_path / "m.so", tmp_path / "rows.json"
+    code, output, errors = onexn("build", tflite_file, "-o", path)
     assert (code, errors) == (0, "")
-    size = build.stat().st_size
-    assert output.startswith(f"Wrote {build}: {size / 1e6:.2f} MB, for ")
-    code, output, _ = onexn(
-        "benchmark", tflite_file, build, "--runs", 3, "--json", rows
-    )
+    size = path.stat().st_size
+    assert output.startswith(f"Wrote {path}: {size / 1e6:.2f} MB, for ")
+    code, output, _ = onexn("benchmark", tflite_file, path, "--runs", 3, "--json", rows)
     assert code == 0
     assert "dense in TVM" in output
     stock, delegated, ours = json.loads(rows.read_text())["rows"]
@@ -42,6 +41,22 @@ def test_a_keras_model_is_converted_first(onexn, model_file, tmp_path):
     told = trailer.read(tmp_path / "m.so")
     assert told["inputs"][0]["shape"] == [1, 8, 8, 3]
     assert told["row"]["variant"] == "dense"
+
+
+def test_what_the_build_remarks_is_a_line_each(
+    onexn, tflite_file, tmp_path, monkeypatch
+):
+    built = build.build_tvm
+
+    def remarking(*arguments, **options):
+        warnings.warn("TVM's own code computes some layer.", stacklevel=1)
+        built(*arguments, **options)
+
+    monkeypatch.setattr(build, "build_tvm", remarking)
+    code, _, errors = onexn("build", tflite_file, "-o", tmp_path / "m.so")
+    assert code == 0
+    line = "onexn build: TVM's own code computes some layer.\n"
+    assert errors == line
 
 
 @pytest.mark.parametrize(

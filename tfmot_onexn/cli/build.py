@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import sys
+import warnings
 
 from tfmot_onexn import targets
 from tfmot_onexn.cli import common
@@ -36,7 +38,8 @@ def run(arguments: argparse.Namespace) -> int:
     triple = targets.resolve(arguments.target).triple
     extra.require()
     files.require_writable(arguments.output)
-    with common.steps() as show:
+    with common.steps() as show, warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always", UserWarning)
         from tfmot_onexn.tvm.build import build_tvm
 
         model = arguments.model
@@ -45,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
             common.load_tensorflow()
             model, _ = common.network(arguments)
         build_tvm(model, arguments.output, target=arguments.target, progress=show)
+    for remark in remarks:
+        print(f"onexn build: {remark.message}", file=sys.stderr)
     size = os.path.getsize(arguments.output)
     print(f"Wrote {arguments.output}: {size / 1e6:.2f} MB, for {triple}.")
     return 0
