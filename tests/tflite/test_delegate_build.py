@@ -4,7 +4,7 @@ import pytest
 from delegate_libraries import library_for, write_small
 
 from tfmot_onexn import targets
-from tfmot_onexn.tflite import delegate_build
+from tfmot_onexn.tflite import compilers, delegate_build
 
 # what a machine is called in the header of its programs
 _MACHINES = {"x86_64": 62, "aarch64": 183, "armv7l": 40}
@@ -88,23 +88,9 @@ def test_a_second_build_compiles_nothing_but_may_have_another_compiler(
     assert one.stat().st_mtime_ns > before
 
 
-def test_compilers_are_found_as_cmake_does(tmp_path, monkeypatch):
-    for variable in ("CC", "CXX"):
-        monkeypatch.delenv(variable, raising=False)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert not delegate_build.has_compiler()
-    for name in ("clang", "clang++"):
-        (tmp_path / name).touch(mode=0o755)
-    assert delegate_build.has_compiler()
-    (tmp_path / "clang++").unlink()
-    assert not delegate_build.has_compiler()
-    monkeypatch.setenv("CXX", "/opt/bin/c++")
-    assert delegate_build.has_compiler()
-
-
 def test_missing_tools_are_named_with_the_extra(tmp_path, monkeypatch):
     cross = targets.resolve("aarch64-linux-gnu")
-    monkeypatch.setattr(delegate_build.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(compilers.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(
         ValueError, match=r"aarch64-linux-gnu needs ziglang.*onexn\[build\]"
     ):

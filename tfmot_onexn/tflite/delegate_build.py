@@ -4,7 +4,6 @@ The installation of the package calls it too (``setup.py``), when nothing but Py
 CMake is there.
 """
 
-import importlib.util
 import os
 import pathlib
 import shlex
@@ -14,18 +13,24 @@ import sysconfig
 
 from tfmot_onexn import targets
 from tfmot_onexn.targets import Target
+from tfmot_onexn.tflite.compilers import (
+    ANDROID_API,
+    EXTRA,
+    android_kit,
+    first_error,
+    has_compiler,
+    named,
+    zig_options,
+    zig_program,
+)
 
 LIBRARY = "libonexn_delegate.so"
 # below the folder of the sources, what the library is built from
 SOURCES = ("CMakeLists.txt", "*.map", "*.cc", "*.h", "kernels/*.cc", "kernels/*.h")
-# the oldest C library that a file built with zig runs with
-GLIBC = "2.17"
-_EXTRA = "pip install tfmot-onexn[build]"
-# CMake's names for what the Android kit calls a target, and the oldest Android
-_ANDROID = ("arm64-v8a", "android-24")
-# zig takes its processor's abilities from here, not from -mfpu
-_ZIG_CPU = {"armv7l": "-mcpu=generic+v7a+neon+vfp4"}
-_COMPILERS = (("CC", ("cc", "gcc", "clang")), ("CXX", ("c++", "g++", "clang++")))
+# what is built, in messages
+_WHAT = "the delegate"
+# the NDK's name for the processor
+_ANDROID_ABI = "arm64-v8a"
 
 
 class BuildError(ValueError):
@@ -53,14 +58,6 @@ def sources() -> pathlib.Path:
     raise ValueError(
         f"The sources of the delegate are missing in {here / 'delegate_sources'}: "
         "reinstall tfmot-onexn."
-    )
-
-
-def has_compiler() -> bool:
-    """Whether CMake finds compilers of its own for C and C++."""
-    return all(
-        os.environ.get(variable) or any(map(shutil.which, names))
-        for variable, names in _COMPILERS
     )
 
 
@@ -110,32 +107,17 @@ def _tool(name: str) -> str:
     places = [sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)]
     found = shutil.which(name, path=os.pathsep.join(places))
     if found is None:
-        raise ValueError(f"Building the delegate needs {name}: {_EXTRA}.")
+        raise ValueError(f"Building the delegate needs {name}: {EXTRA}.")
     return found
 
 
 def _android() -> list[str]:
     """Returns what CMake needs to build with the Android NDK."""
-    for variable in ("ANDROID_NDK_HOME", "ANDROID_NDK_ROOT"):
-        kit = os.environ.get(variable)
-        if kit:
-            break
-    else:
-        raise ValueError(
-            "Building for Android needs the Android NDK, r23 or later: install it with "
-            "Android Studio or sdkmanager and set ANDROID_NDK_HOME to its folder."
-        )
-    toolchain = pathlib.Path(kit, "build", "cmake", "android.toolchain.cmake")
-    if not toolchain.exists():
-        raise ValueError(
-            f"{variable} is {kit}, which is not the folder of an Android NDK: "
-            f"{toolchain} is missing."
-        )
-    abi, platform = _ANDROID
+    toolchain = android_kit(_WHAT) / "build" / "cmake" / "android.toolchain.cmake"
     return [
         f"-DCMAKE_TOOLCHAIN_FILE={toolchain}",
-        f"-DANDROID_ABI={abi}",
-        f"-DANDROID_PLATFORM={platform}",
+        f"-DANDROID_ABI={_ANDROID_ABI}",
+        f"-DANDROID_PLATFORM=android-{ANDROID_API}",
         "-DANDROID_STL=none",
     ]
 
@@ -145,15 +127,8 @@ def _zig(target: Target, directory: pathlib.Path) -> pathlib.Path:
 
     CMake wants programs, not commands, so each becomes a script.
     """
-    package = importlib.util.find_spec("ziglang")
-    if package is None or not package.submodule_search_locations:
-        raise ValueError(
-            f"Building the delegate for {_named(target)} needs ziglang, which brings a "
-            f"compiler: {_EXTRA}."
-        )
-    zig = shlex.quote(str(pathlib.Path(package.submodule_search_locations[0], "zig")))
-    cpu = _ZIG_CPU.get(target.processor, "")
-    of_target = f"-target {target.triple}.{GLIBC} {cpu}".rstrip()
+    zig = shlex.quote(zig_program(target, _WHAT))
+    of_target = shlex.join(zig_options(target))
     commands = {
         "C_COMPILER": f"cc {of_target}",
         "CXX_COMPILER": f"c++ {of_target}",
@@ -176,20 +151,13 @@ def _zig(target: Target, directory: pathlib.Path) -> pathlib.Path:
     return toolchain
 
 
-def _named(target: Target) -> str:
-    return "this machine" if target.name == targets.HOST else target.name
-
-
 def _run(command: list[str], target: Target) -> None:
     done = subprocess.run(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
     if done.returncode == 0:
         return
-    lines = [line.strip() for line in done.stdout.splitlines() if line.strip()]
-    telling = [line for line in lines if "error" in line.lower()]
     raise BuildError(
-        f"Building the delegate for {_named(target)} failed: "
-        f"{(telling or lines or ['no message'])[0]}",
+        f"Building the delegate for {named(target)} failed: {first_error(done.stdout)}",
         done.stdout,
     )
