@@ -1,0 +1,148 @@
+"""Links compiled kernels with the runner, for this machine or another."""
+
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import zlib
+from collections.abc import Sequence
+
+from tfmot_onexn import targets
+from tfmot_onexn.targets import Target
+from tfmot_onexn.tflite import compilers
+
+LIBRARY = "libplan.so"
+BENCHMARK = "benchmark"
+RUNNER = pathlib.Path(__file__).with_name("runner")
+_WHAT = "a plan"
+_FLAGS = ("-std=c11", "-O2", "-fno-math-errno", "-pthread")
+# what the runner has of TVM's runtime
+_SERVED = {
+    "TVMBackendAllocWorkspace",
+    "TVMBackendFreeWorkspace",
+    "TVMBackendParallelLaunch",
+    "TVMFFIErrorSetRaisedFromCStrParts",
+}
+_SYMBOL = re.compile(rb"\0(?:__)?(TVM(?:Backend|FFI)\w+)\0")
+
+
+def require_served(kernels: bytes) -> None:
+    """Raises ValueError if kernels need more of TVM's runtime than the runner has.
+
+    Args:
+      kernels: the object file.
+    """
+    missing = {name.decode() for name in _SYMBOL.findall(kernels)} - _SERVED
+    if missing:
+        raise ValueError(
+            f"The kernels call {', '.join(sorted(missing))} of TVM's runtime, which a "
+            'plan runs without. Build for TVM\'s virtual machine: format="vm".'
+        )
+
+
+def link(
+    folder: pathlib.Path, kernels: bytes, names: Sequence[str], target: Target
+) -> None:
+    """Writes the library of a plan and a program that measures it.
+
+    Args:
+      folder: where to. What is made on the way is removed.
+      kernels: the object file that TVM compiled; its checksum tells kernels apart.
+      names: of the kernels, in the order in which the plan numbers them.
+      target: the machine.
+
+    Raises:
+      ValueError: if a tool is missing, or the compiler fails.
+    """
+    work = folder / "linking"
+    work.mkdir()
+    (work / "kernels.o").write_bytes(kernels)
+    (work / "kernels.c").write_text(_table(names, zlib.crc32(kernels), target.name))
+    common = [str(work / "kernels.c"), *_sources()]
+    if names:
+        common.append(str(work / "kernels.o"))
+    exports = f"-Wl,--version-script={RUNNER / 'exports.map'}"
+    library = ["-shared", "-fPIC", exports]
+    if target.android:
+        # a page of newer devices
+        library.append("-Wl,-z,max-page-size=16384")
+    _compile([*_shared(target), *library, *common], folder / LIBRARY, target)
+    benchmark = [*_static(target), *common, str(RUNNER / "benchmark.c")]
+    _compile(benchmark, folder / BENCHMARK, target)
+    shutil.rmtree(work)
+
+
+def _sources() -> list[str]:
+    return sorted(str(path) for path in RUNNER.glob("*.c") if path.stem != BENCHMARK)
+
+
+def _table(names: Sequence[str], checksum: int, target: str) -> str:
+    """Returns the source of what ``runner/abi.h`` declares."""
+    lines = ['#include "abi.h"']
+    lines += [
+        f"int32_t __tvm_ffi_{name}(void*, const TVMFFIAny*, int32_t, TVMFFIAny*);"
+        for name in names
+    ]
+    lines.append("const onexn_kernel onexn_kernels[] = {")
+    lines += [f'    {{"{name}", __tvm_ffi_{name}}},' for name in names]
+    lines += [
+        "    {0, 0},",
+        "};",
+        f"const uint32_t onexn_kernel_count = {len(names)};",
+        f"const uint32_t onexn_kernels_checksum = {checksum}u;",
+        f'const char onexn_target[] = "{target}";',
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _own(target: Target) -> list[str] | None:
+    """Returns this machine's compiler, where there is one and it will do."""
+    if target.name != targets.HOST:
+        return None
+    given = os.environ.get("CC")
+    if given:
+        return shlex.split(given)
+    found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
+    return [found] if found else None
+
+
+def _shared(target: Target) -> list[str]:
+    if target.android:
+        kit = compilers.android_kit(_WHAT)
+        triple = f"{target.triple}{compilers.ANDROID_API}"
+        for clang in kit.glob("toolchains/llvm/prebuilt/*/bin/clang"):
+            return [str(clang), f"--target={triple}"]
+        raise ValueError(f"The Android NDK in {kit} has no clang: install it anew.")
+    return _own(target) or _zig(target, static=False)
+
+
+def _static(target: Target) -> list[str]:
+    """Returns the compiler of a program that needs no library.
+
+    zig comes first, as many systems have no static C library.
+    """
+    own = _own(target)
+    if own and not compilers.has_zig():
+        return [*own, "-static"]
+    return _zig(target, static=True)
+
+
+def _zig(target: Target, *, static: bool) -> list[str]:
+    zig = compilers.zig_program(target, _WHAT)
+    return [zig, "cc", *compilers.zig_options(target, static=static)]
+
+
+def _compile(command: list[str], path: pathlib.Path, target: Target) -> None:
+    done = subprocess.run(
+        [*command, *_FLAGS, f"-I{RUNNER}", "-s", "-o", str(path), "-lm"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode != 0:
+        raise ValueError(
+            f"Linking a plan for {compilers.named(target)} failed: "
+            f"{compilers.first_error(done.stdout)}"
+        )
