@@ -108,6 +108,18 @@ def test_the_page_of_the_delegate_has_every_option_and_target():
         assert f"`{name}`" in text
 
 
+def test_the_page_of_tvm_has_every_target_and_what_the_extra_brings():
+    from tfmot_onexn import targets
+    from tfmot_onexn.tvm import extra
+
+    text = (DOCS / "tvm.md").read_text()
+    for name in targets.NAMES:
+        assert f"| `{name}` |" in text
+    assert extra.INSTALL in text
+    for version in extra._VERSIONS.values():
+        assert version in text
+
+
 def test_the_command_line_page_has_every_argument(generator):
     from tfmot_onexn import cli
 
