@@ -29,13 +29,20 @@ def shape_of(expression: Any) -> tuple[int, ...]:
 
 
 class Graph:
-    """The bindings of ``main`` in order, with their readers."""
+    """The bindings of ``main`` in order, with their readers, and what is taken of them.
+
+    Attributes:
+      function: the function.
+      bindings: in order.
+      taken: variables that some layer computes already.
+    """
 
     def __init__(self, function: Any) -> None:
         self.function = function
         self.bindings = [
             binding for block in function.body.blocks for binding in block.bindings
         ]
+        self.taken: set[Any] = set()
         self._bound = {binding.var: binding for binding in self.bindings}
         self._readers: dict[Any, list[Any]] = {}
         for binding in self.bindings:
@@ -52,11 +59,11 @@ class Graph:
         return variable in self._results
 
     def only_reader(self, variable: Any) -> Any | None:
-        """Returns the binding that alone reads a variable, if there is one."""
+        """Returns the binding that alone reads a variable, unless it is taken."""
         readers = self.readers(variable)
         if len(readers) != 1 or self.is_result(variable):
             return None
-        return readers[0]
+        return None if readers[0].var in self.taken else readers[0]
 
     def binding(self, variable: Any) -> Any | None:
         """Returns what binds a variable, None for a parameter."""

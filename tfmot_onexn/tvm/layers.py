@@ -215,7 +215,9 @@ def _steps(graph: Graph, binding: Any) -> Layer | None:
     return None
 
 
-ELEMENTWISE = ("add", "subtract", "multiply", "divide", "clip", "nn.relu")
+_ELEMENTWISE = ("add", "subtract", "multiply", "divide", "clip", "nn.relu")
+# what other layers may take along
+LEFTOVERS = (*_ELEMENTWISE, "nn.pad")
 
 _MATCHERS: dict[str, Callable[[Graph, Any], Layer | None]] = {
     "nn.conv2d": _convolution,
@@ -225,5 +227,5 @@ _MATCHERS: dict[str, Callable[[Graph, Any], Layer | None]] = {
     "nn.avg_pool2d": _pool,
     "nn.pad": _pad,
     "nn.softmax": _softmax,
-    **dict.fromkeys(ELEMENTWISE, _steps),
+    **dict.fromkeys(_ELEMENTWISE, _steps),
 }

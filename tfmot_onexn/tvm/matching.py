@@ -120,7 +120,7 @@ def _take_hard_swish(graph: Graph, found: Tail) -> bool:
         return False
     plus = next((each for each in readers if operation(each) == "add"), None)
     times = next((each for each in readers if operation(each) == "multiply"), None)
-    if plus is None or times is None:
+    if plus is None or times is None or {plus.var, times.var} & graph.taken:
         return False
     gate = graph.only_reader(plus.var)
     if gate is None or operation(gate) != "clip" or graph.only_reader(gate.var) is None:

@@ -85,17 +85,15 @@ def rewrite(module: IRModule, tile: Tile) -> Rewritten:
 def _layers(graph: Graph) -> list[Layer]:
     """Returns the layers of a graph; what begins first takes most along."""
     found: list[Layer] = []
-    taken: set[Any] = set()
-    for elementwise in (False, True):
+    for leftovers in (False, True):
         for binding in graph.bindings:
-            is_step = operation(binding) in layers.ELEMENTWISE
-            if binding.var in taken or is_step is not elementwise:
+            is_leftover = operation(binding) in layers.LEFTOVERS
+            if binding.var in graph.taken or is_leftover is not leftovers:
                 continue
             layer = layers.layer_of(graph, binding)
-            if layer is None or any(each.var in taken for each in layer.taken):
-                continue
-            found.append(layer)
-            taken |= {each.var for each in layer.taken}
+            if layer is not None:
+                found.append(layer)
+                graph.taken |= {each.var for each in layer.taken}
     return found
 
 

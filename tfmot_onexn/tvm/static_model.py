@@ -1,7 +1,7 @@
 """Brings a `.tflite` model into the form that TVM's importer reads.
 
-Sparse kernels become dense constants, which is the work of milliseconds here and of
-seconds there; shapes that the file computes become constants.
+Sparse kernels, and those of half precision, become dense float32 constants, which is
+the work of milliseconds here and of seconds there; so do shapes that the file computes.
 """
 
 from typing import Any
@@ -17,29 +17,35 @@ Op = schema.BuiltinOperator
 def prepare(model: Any) -> None:
     """Changes a ``ModelT`` that `validation` accepts, in place."""
     for graph in model.subgraphs:
-        _densify(model, graph)
+        _fold_kernels(model, graph)
         _fix_shapes(model, graph)
         _drop_unused(graph)
 
 
-def _densify(model: Any, graph: Any) -> None:
+def _fold_kernels(model: Any, graph: Any) -> None:
     kept = []
     for operator in graph.operators:
-        stored = graph.tensors[operator.inputs[0]] if len(operator.inputs) else None
-        if (
-            flatbuffer.operator_of(model, operator) != Op.DENSIFY
-            or stored is None
-            or stored.sparsity is None
-        ):
-            kept.append(operator)
-            continue
-        values = flatbuffer.constant(model, stored)
+        values = _folded(model, graph, operator)
         if values is None:
             kept.append(operator)
-            continue
-        result = graph.tensors[operator.outputs[0]]
-        result.buffer = _new_buffer(model, kernels.decode(stored, values))
+        else:
+            result = graph.tensors[operator.outputs[0]]
+            result.buffer = _new_buffer(model, values)
     graph.operators = kept
+
+
+def _folded(model: Any, graph: Any, operator: Any) -> np.ndarray | None:
+    """Returns what an operator makes of a stored kernel, None if it does not."""
+    kind = flatbuffer.operator_of(model, operator)
+    if kind not in (Op.DENSIFY, Op.DEQUANTIZE):
+        return None
+    stored = graph.tensors[operator.inputs[0]]
+    values = flatbuffer.constant(model, stored)
+    if values is None:
+        return None
+    if kind == Op.DENSIFY:
+        return None if stored.sparsity is None else kernels.decode(stored, values)
+    return values.astype(np.float32) if values.dtype == np.float16 else None
 
 
 def _fix_shapes(model: Any, graph: Any) -> None:

@@ -1,0 +1,120 @@
+import numpy as np
+import pytest
+import tf_keras
+import tvm_networks
+from tf_keras import layers
+
+from tfmot_onexn.networks.random_weights import randomize
+from tfmot_onexn.tflite import convert
+from tfmot_onexn.tvm import trailer, vm_runtime
+from tfmot_onexn.tvm.build import build_tvm
+
+TOLERANCE = 1e-5
+
+
+def built(tmp_path, source, **options):
+    path = tmp_path / "model.so"
+    build_tvm(source, path, **options)
+    return vm_runtime.load(path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "n"),
+    [
+        ("mobilenet", 16),
+        ("mobilenet_v2", None),
+        ("mobilenet_v2", 1),
+        ("mobilenet_v2", 4),
+        ("mobilenet_v3_small", 8),
+        ("mobilenet_v3_large", 16),
+        ("resnet50", 16),
+    ],
+)
+def test_networks_compute_what_the_stock_runtime_does(name, n, tmp_path):
+    file = tvm_networks.file_of(tmp_path, name, n)
+    x = tvm_networks.image()
+    [found] = built(tmp_path, file).run([x])
+    assert tvm_networks.error(found, tvm_networks.stock(file, x)) <= TOLERANCE
+
+
+def test_the_comparison_tells_pruned_from_dense(tmp_path):
+    dense = tvm_networks.file_of(tmp_path, "mobilenet_v2")
+    pruned = tvm_networks.file_of(tmp_path, "mobilenet_v2", 8)
+    x = tvm_networks.image()
+    [found] = built(tmp_path, pruned).run([x])
+    assert tvm_networks.error(found, tvm_networks.stock(dense, x)) > 0.1
+
+
+def small(batch=None):
+    """A network with what keeps a head apart: pools, padding, softmax."""
+    image_ = layers.Input((12, 10, 3), batch_size=batch)
+    x = layers.ZeroPadding2D(((1, 0), (2, 1)))(image_)
+    x = layers.Conv2D(8, 3, 2, activation="relu")(x)
+    x = layers.MaxPooling2D(2, 1, "same")(x)
+    y = layers.Conv2D(8, 1, use_bias=False)(x)
+    x = layers.Activation("relu")(layers.Add()([x, y]))
+    x = layers.AveragePooling2D(2)(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return randomize(tf_keras.Model(image_, layers.Dense(7, "softmax")(x)))
+
+
+def test_a_keras_model(tmp_path):
+    model = small()
+    machine = built(tmp_path, model)
+    x = tvm_networks.image((1, 12, 10, 3))
+    [found] = machine.run([x])
+    assert tvm_networks.error(found, model(x).numpy()) <= TOLERANCE
+    assert trailer.read(tmp_path / "model.so")["model"] == model.name
+
+
+def test_weights_in_half_precision(tmp_path):
+    file = tmp_path / "half.tflite"
+    convert.convert_to_tflite(small(), file, float16=True)
+    x = tvm_networks.image((1, 12, 10, 3))
+    [found] = built(tmp_path, file).run([x])
+    assert tvm_networks.error(found, tvm_networks.stock(file, x)) <= TOLERANCE
+
+
+def test_what_a_build_tells_of_itself(tmp_path):
+    file = tvm_networks.file_of(tmp_path, "mobilenet_v2", 16)
+    steps = []
+    build_tvm(file, tmp_path / "model.so", target="x86-64-v3", progress=steps.append)
+    assert steps == ["Importing", "Choosing kernels", "Compiling", "Linking"]
+    told = trailer.read(tmp_path / "model.so")
+    assert (told["format"], told["target"], told["model"]) == (
+        *("vm", "x86-64-v3", "mobilenet_v2_16"),
+    )
+    [port] = told["inputs"]
+    assert (port["shape"], port["dtype"]) == ([1, 64, 64, 3], "float32")
+    assert told["outputs"][0]["shape"][:3] == [1, 2, 2]
+    row = told["row"]
+    assert (row["variant"], row["n"]) == ("onexn", 16)
+    assert row["sparsity"] == pytest.approx(0.5, abs=0.02)
+
+
+def test_nothing_is_left_of_a_build_that_fails(tmp_path):
+    damaged = tmp_path / "damaged.tflite"
+    damaged.write_bytes(b"no model")
+    with pytest.raises(ValueError, match=r"damaged.tflite is not a .tflite file"):
+        build_tvm(damaged, tmp_path / "model.so")
+    with pytest.raises(ValueError, match=r"Unknown target 'abacus'; choose one of"):
+        build_tvm(damaged, tmp_path / "model.so", target="abacus")
+    with pytest.raises(ValueError, match=r"aarch64-linux-android would need TVM's own"):
+        build_tvm(small(), tmp_path / "model.so", target="aarch64-linux-android")
+    assert not (tmp_path / "model.so").exists()
+
+
+def test_libraries_for_other_machines(tmp_path):
+    file = tmp_path / "small.tflite"
+    convert.convert_to_tflite(small(), file)
+    for target in ("aarch64-linux-gnu", "armv7-linux-gnueabihf"):
+        build_tvm(file, tmp_path / "model.so", target=target)
+        with pytest.raises(ValueError, match=f"is built for {target}"):
+            vm_runtime.load(tmp_path / "model.so")
+
+
+def test_inputs_of_another_shape_are_refused(tmp_path):
+    machine = built(tmp_path, small())
+    with pytest.raises(ValueError, match=r"shapes \[\[2\]\], expected \[\[1, 12, 10, "):
+        machine.run([np.zeros(2, np.float32)])
