@@ -11,13 +11,17 @@ from tvm import relax
 from tfmot_onexn.sparsity import bsr
 from tfmot_onexn.tvm import matching
 from tfmot_onexn.tvm.graph import Graph, operation, shape_of
+from tfmot_onexn.tvm.kernels import dense
 from tfmot_onexn.tvm.kernels.convolution import Convolution
+from tfmot_onexn.tvm.kernels.dense import Dense
 from tfmot_onexn.tvm.kernels.depthwise import Depthwise
 from tfmot_onexn.tvm.kernels.pointwise import Pad, Pool, Softmax, Steps
 from tfmot_onexn.tvm.kernels.product import Product
 from tfmot_onexn.tvm.kernels.window import Window
 
-Kernel: TypeAlias = Product | Convolution | Depthwise | Pool | Steps | Softmax | Pad
+Kernel: TypeAlias = (
+    Product | Convolution | Dense | Depthwise | Pool | Steps | Softmax | Pad
+)
 
 # a wider block is divided: its parts are unrolled
 _WIDEST_BLOCK = 32
@@ -92,15 +96,38 @@ def _blocks(
     found = matching.tail(graph, binding)
     rows, columns = kernel.shape[3], kernel.shape[2]
     bias = found.bias(rows)
-    n, data, indices, indptr = encoded(kernel)
     steps = tuple(found.steps)
+    shape = (window.batch, *window.outputs, rows)
+    if window.moves_only and _is_dense(kernel, shape):
+        return _dense(binding, found, x, kernel[0, 0], bias, shape, pad)
+    n, data, indices, indptr = encoded(kernel)
     generator: Kernel
     if window.moves_only:
-        shape = (window.batch, *window.outputs, rows)
         generator = Product(shape, columns, n, len(data), steps)
     else:
         generator = Convolution(window, rows, columns, n, len(data), steps)
     return _finished(binding, found, generator, [x, data, indices, indptr, bias], pad)
+
+
+def _is_dense(kernel: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether it is the kernel of a single pixel, with few zeros."""
+    return math.prod(shape[:-1]) == 1 and bool(
+        np.count_nonzero(kernel) > kernel.size / 2
+    )
+
+
+def _dense(
+    binding: Any,
+    found: matching.Tail,
+    x: Any,
+    kernel_io: np.ndarray,
+    bias: np.ndarray,
+    shape: tuple[int, ...],
+    pad: Any = None,
+) -> Layer:
+    weights, padded = dense.pack(kernel_io, bias)
+    generator = Dense(shape, kernel_io.shape[0], tuple(found.steps))
+    return _finished(binding, found, generator, [x, weights, padded], pad)
 
 
 def encoded(kernel: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray]:
@@ -137,8 +164,10 @@ def _matmul(graph: Graph, binding: Any) -> Layer | None:
         return None
     found = matching.tail(graph, binding)
     bias = found.bias(kernel.shape[1])
-    n, data, indices, indptr = encoded(np.ascontiguousarray(kernel[None, None]))
     shape = shape_of(binding.var)
+    if _is_dense(kernel, shape):
+        return _dense(binding, found, x, kernel, bias, shape)
+    n, data, indices, indptr = encoded(np.ascontiguousarray(kernel[None, None]))
     generator = Product(shape, kernel.shape[0], n, len(data), tuple(found.steps))
     return _finished(binding, found, generator, [x, data, indices, indptr, bias])
 

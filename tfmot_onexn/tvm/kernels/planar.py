@@ -4,12 +4,11 @@ A vector holds one channel of as many pixels as it has lanes; a weight is spread
 it. What a block costs then does not depend on how narrow it is.
 """
 
-from collections.abc import Sequence
-
 from tvm.tirx.script.builder import ir as tir
 
 from tfmot_onexn.tvm.kernels import epilogue
 from tfmot_onexn.tvm.kernels.arrays import Arrays
+from tfmot_onexn.tvm.kernels.panel import interleave
 from tfmot_onexn.tvm.kernels.tir import Buffer, Value, load, registers, spread, store
 
 _MOST_VECTORS = 8
@@ -19,51 +18,6 @@ def vectors(width: int, pixels: int, lanes: int, registers_: int) -> int:
     """Returns how many vectors of pixels a tile has; 0 if there are too few pixels."""
     fitting = (registers_ * 3 // 4) // width
     return min(fitting, pixels // lanes, _MOST_VECTORS)
-
-
-def zipped(values: Sequence[Value], lanes: int) -> list[Value]:
-    """Interleaves the first half of vectors with the second, pair by pair."""
-    half = len(values) // 2
-    both = [lane for i in range(lanes) for lane in (i, lanes + i)]
-    found = []
-    for i in range(half):
-        pair = [values[i], values[half + i]]
-        found += [tir.Shuffle(pair, both[:lanes]), tir.Shuffle(pair, both[lanes:])]
-    return found
-
-
-def interleave(values: Sequence[Value], lanes: int, stages: int) -> list[Buffer]:
-    """Zips vectors so often, through registers; 2**stages vectors are transposed."""
-    kept: list[Buffer] = []
-    for _ in range(stages):
-        values = zipped(values, lanes)
-        kept = registers(len(values), lanes)
-        for buffer, value in zip(kept, values, strict=True):
-            store(buffer, 0, value, lanes)
-        values = [load(buffer, 0, lanes) for buffer in kept]
-    return kept
-
-
-def pack(arrays: Arrays, panel: Buffer, first: Value, count: int, lanes: int) -> None:
-    """Transposes all channels of pixels into ``[columns, count * lanes]``."""
-    columns, pixels = arrays.columns, count * lanes
-    stages = lanes.bit_length() - 1
-    whole = columns // lanes
-    with tir.serial(0, whole * count) as square:
-        group = tir.floormod(square, count) * lanes
-        channel = tir.floordiv(square, count) * lanes
-        rows = [
-            load(arrays.x, (first + group + i) * columns + channel, lanes)
-            for i in range(lanes)
-        ]
-        for i, buffer in enumerate(interleave(rows, lanes, stages)):
-            store(panel, (channel + i) * pixels + group, load(buffer, 0, lanes), lanes)
-    if columns % lanes:
-        left = columns - whole * lanes
-        with tir.serial(0, left) as channel, tir.serial(0, pixels) as pixel:
-            column = whole * lanes + channel
-            value = arrays.x[(first + pixel) * columns + column]
-            store(panel, column * pixels + pixel, value, 1)
 
 
 def emit_rows(

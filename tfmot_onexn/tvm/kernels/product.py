@@ -9,6 +9,7 @@ import math
 from tvm.tirx import PrimFunc
 from tvm.tirx.script.builder import ir as tir
 
+from tfmot_onexn.tvm.kernels import panel as panel_lib
 from tfmot_onexn.tvm.kernels import planar
 from tfmot_onexn.tvm.kernels.arrays import Arrays, sparse_function
 from tfmot_onexn.tvm.kernels.epilogue import Step
@@ -26,6 +27,11 @@ from tfmot_onexn.tvm.tiles import Tile
 
 # sums of one pixel that hide the latency of a multiply-add
 _SUMS_OF_ONE = 4
+# where this divides the channels, the same channel of many pixels shares a few sets of
+# the L1 cache
+_CROWDED = 512
+# inputs that are used less often are not worth transposing
+_LEAST_USES = 48
 # with fewer tiles, block rows are shared out between threads
 _LEAST_TILES = 4
 
@@ -48,6 +54,12 @@ class Product:
     blocks: int
     steps: tuple[Step, ...] = ()
 
+    def _transposes(self, tile: Tile, pixels: int) -> bool:
+        """Whether pixels crowd each other out of the cache, and are used often."""
+        uses = self.blocks * self.n / self.columns
+        crowded = self.columns % _CROWDED == 0
+        return pixels >= tile.lanes and crowded and uses >= _LEAST_USES
+
     def function(self, name: str, tile: Tile) -> PrimFunc:
         """Returns the kernel: ``x, data, indices, indptr, bias, others…, y``."""
         pixels = math.prod(self.shape[:-1])
@@ -63,7 +75,9 @@ class Product:
             elif vectors:
                 _emit_planar(arrays, pixels, vectors, tile.lanes)
             else:
-                _emit(arrays, pixels, tile.pixels(arrays.width))
+                most = tile.pixels(arrays.width)
+                transposes = self._transposes(tile, min(most, pixels))
+                _emit(arrays, pixels, most, tile.lanes if transposes else 0)
 
         return sparse_function(
             name,
@@ -75,15 +89,21 @@ class Product:
         )
 
 
-def _emit(arrays: Arrays, pixels: int, most: int) -> None:
+def _emit(arrays: Arrays, pixels: int, most: int, lanes: int) -> None:
+    """Tile by tile; with lanes, each is transposed first."""
     rows = arrays.rows // arrays.n
     size, count, left = parts(pixels, most)
 
     def emit_tile(first: Value, here: int) -> None:
+        panel = None
+        if lanes and here >= lanes:
+            floats = arrays.columns * here
+            panel = tir.alloc_buffer((floats,), "float32", scope="global")
+            panel_lib.pack(arrays, panel, first, here, lanes)
         with tir.serial(0, rows) as row:
-            _emit_rows(arrays, row, first, here)
+            _emit_rows(arrays, row, first, here, panel)
 
-    if count + bool(left) >= _LEAST_TILES:
+    if lanes or count + bool(left) >= _LEAST_TILES:
         each_part(pixels, most, emit_tile, parallel=True)
         return
     with tir.parallel(0, rows) as row:
@@ -93,7 +113,9 @@ def _emit(arrays: Arrays, pixels: int, most: int) -> None:
             _emit_rows(arrays, row, count * size, left)
 
 
-def _emit_rows(arrays: Arrays, row: Value, first: Value, pixels: int) -> None:
+def _emit_rows(
+    arrays: Arrays, row: Value, first: Value, pixels: int, panel: Buffer | None = None
+) -> None:
     """Computes one block row of some pixels, a power of two of channels at a time."""
     width, n, columns = arrays.width, arrays.n, arrays.columns
     for part in range(0, n, width):
@@ -103,7 +125,10 @@ def _emit_rows(arrays: Arrays, row: Value, first: Value, pixels: int) -> None:
         with tir.serial(arrays.indptr[row], arrays.indptr[row + 1]) as z:
             weights = load(arrays.data, z * n + part, width)
             for pixel, each in enumerate(sums):
-                x = arrays.x[(first + pixel) * columns + arrays.indices[z]]
+                if panel is None:
+                    x = arrays.x[(first + pixel) * columns + arrays.indices[z]]
+                else:
+                    x = panel[arrays.indices[z] * pixels + pixel]
                 store(each, 0, load(each, 0, width) + spread(x, width) * weights, width)
         for pixel, each in enumerate(sums):
             arrays.finish(load(each, 0, width), first + pixel, row * n + part)
@@ -116,7 +141,7 @@ def _emit_planar(arrays: Arrays, pixels: int, vectors: int, lanes: int) -> None:
         # the last tile begins earlier and computes some pixels again
         first = tir.min(tile * size, pixels - size)
         panel = tir.alloc_buffer((arrays.columns * size,), "float32", scope="global")
-        planar.pack(arrays, panel, first, vectors, lanes)
+        panel_lib.pack(arrays, panel, first, size, lanes)
         with tir.serial(0, arrays.rows // arrays.n) as row:
             planar.emit_rows(arrays, panel, row, first, vectors, lanes)
 
