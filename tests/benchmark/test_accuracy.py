@@ -28,6 +28,15 @@ def test_features_are_those_before_the_last_pooling(files, dense_model):
     np.testing.assert_allclose(features, expected, atol=1e-4)
 
 
+def test_a_build_computes_the_features_of_its_file(files, dense_model):
+    x = images(dense_model)
+    ours = accuracy.build_features(files["onexn"], x)
+    theirs = accuracy.file_features(files["onexn"], x)
+    assert accuracy.relative_error(ours, theirs) <= 1e-5
+    dense = accuracy.file_features(files["dense"], x)
+    assert accuracy.relative_error(ours, dense) > 0.1
+
+
 def test_other_shapes_never_agree():
     assert accuracy.relative_error(np.ones((2, 3)), np.ones((2, 4))) == float("inf")
     assert accuracy.relative_error(np.array([1.0, 3.0]), np.array([1.0, 4.0])) == 0.25

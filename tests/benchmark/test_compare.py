@@ -70,3 +70,28 @@ def test_a_file_of_another_model_does_not_pass(dense_model, tmp_path, monkeypatc
     assert agreement.dense_error == pytest.approx(agreement.error)
     assert not agreement.passed
     assert row.variant == "onexn"
+
+
+def test_each_variant_is_built_with_tvm_where_it_is_a_runtime(dense_model, tmp_path):
+    found = compare.compare(
+        dense_model, VARIANTS[::2], tmp_path, runtimes=["litert", "tvm"], runs=2
+    )
+    assert [(row.label_at_sparsity, row.runtime) for row in found.rows] == [
+        ("dense", "litert"),
+        ("dense in TVM", "tvm_vm"),
+        ("1×8 50%", "litert"),
+        ("1×8 50% in TVM", "tvm_vm"),
+    ]
+    assert sorted(os.listdir(tmp_path)) == [
+        *("0-dense.so", "0-dense.tflite", "1-onexn.so", "1-onexn.tflite"),
+    ]
+    for row in found.rows:
+        assert row.size_bytes == os.path.getsize(tmp_path / row.artifact)
+        assert row.speedup == pytest.approx(found.rows[0].median_ms / row.median_ms)
+    stock, ours = found.rows[2:]
+    assert (ours.macs, ours.model, ours.n) == (stock.macs, "small", 8)
+    assert [each.label for each in found.agreements][2:] == [
+        "1×8 50%",
+        "1×8 50% in TVM",
+    ]
+    assert all(each.passed for each in found.agreements)

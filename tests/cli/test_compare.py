@@ -24,6 +24,24 @@ def test_variants_of_a_model_are_compared(onexn, model_file, tmp_path):
     assert (tmp_path / "report" / "report.html").exists()
 
 
+def test_variants_are_built_with_tvm_too(onexn, model_file, tmp_path):
+    code, output, errors = onexn(
+        *("compare", "--model", model_file, "--variants", "dense,weight,onexn"),
+        *("--runtimes", "tflite,tvm", "--n", 8, "--runs", 2),
+        *("--report", tmp_path / "report", "--keep", tmp_path / "files"),
+    )
+    assert code == 0, errors
+    assert "dense in TVM" in output
+    assert "DIFFERS" not in output
+    document = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert [row["runtime"] for row in document["rows"]] == ["litert", "tvm_vm"] * 3
+    assert all(row["status"] != "failed" for row in document["rows"])
+    assert len(document["agreement"]) == 6
+    page = (tmp_path / "report" / "report.html").read_text()
+    assert "are builds of the same .tflite" in page
+    assert len(list((tmp_path / "files").glob("*.so"))) == 3
+
+
 def test_arguments_that_make_no_sense_are_refused(onexn, model_file):
     for arguments, message in [
         (("--sparsity", "half"), "--sparsity takes numbers separated by commas"),

@@ -1,9 +1,11 @@
 """Accuracy of a `.tflite` file, and its agreement with the Keras model it came from."""
 
+import contextlib
 import dataclasses
 import os
 import pathlib
 import tempfile
+from collections.abc import Iterator
 
 import numpy as np
 import tf_keras
@@ -13,6 +15,8 @@ from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.tflite import flatbuffer
 from tfmot_onexn.tflite import interpreter as interpreter_lib
 from tfmot_onexn.tflite.interpreter import Delegate
+from tfmot_onexn.tvm import vm_runtime
+from tfmot_onexn.tvm.build import build_tvm
 
 
 @dataclasses.dataclass(frozen=True)
@@ -121,11 +125,37 @@ def file_features(
 ) -> np.ndarray:
     """Returns the last feature map of a file for each image.
 
-    A copy of the file has that map as its first output, since keeping all tensors would
-    make runtime and delegate compute the layers one by one.
-
     Raises:
       ValueError: if the file has no MEAN operator.
+    """
+    with _ending_in_features(path) as copy:
+        loaded = interpreter_lib.load_interpreter(
+            copy, runtime=runtime, delegate=delegate
+        )
+    return interpreter_lib.run(loaded, images)
+
+
+def build_features(path: str | os.PathLike, images: np.ndarray) -> np.ndarray:
+    """Returns the last feature map of a file for each image, as its TVM build has it.
+
+    Raises:
+      ValueError: if the file has no MEAN operator, or TVM cannot build it.
+    """
+    with _ending_in_features(path, alone=True) as copy:
+        built = copy.with_suffix(".so")
+        build_tvm(copy, built)
+        loaded = vm_runtime.load(built)
+    return np.concatenate([loaded.run([image[None]])[0] for image in images])
+
+
+@contextlib.contextmanager
+def _ending_in_features(
+    path: str | os.PathLike, *, alone: bool = False
+) -> Iterator[pathlib.Path]:
+    """Yields a copy of a file that has its last feature map as first or only output.
+
+    Keeping all tensors instead would make runtime and delegate compute the layers one
+    by one.
     """
     model = flatbuffer.read_file(path)
     graph = model.subgraphs[0]
@@ -138,12 +168,10 @@ def file_features(
         raise ValueError(
             f"{path} has no MEAN operator; its last feature map is unknown."
         )
-    graph.outputs = np.array([means[-1], *graph.outputs], np.int32)
+    others = [] if alone else graph.outputs
+    graph.outputs = np.array([means[-1], *others], np.int32)
     model.signatureDefs = []
     with tempfile.TemporaryDirectory() as folder:
         copy = pathlib.Path(folder, pathlib.Path(path).name)
         copy.write_bytes(flatbuffer.write(model))
-        loaded = interpreter_lib.load_interpreter(
-            copy, runtime=runtime, delegate=delegate
-        )
-    return interpreter_lib.run(loaded, images)
+        yield copy

@@ -9,13 +9,15 @@ import tf_keras
 
 from tfmot_onexn.benchmark import accuracy, artifacts
 from tfmot_onexn.benchmark import machine as machine_lib
+from tfmot_onexn.benchmark import runtimes as runtimes_lib
 from tfmot_onexn.benchmark.latency import Track, untracked
 from tfmot_onexn.benchmark.rows import AGREES, AGREES_TRAINED, Agreement, Row
 from tfmot_onexn.networks import random_weights
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.pruning.variants import Variant
-from tfmot_onexn.tflite import convert, interpreter
+from tfmot_onexn.tflite import convert
 from tfmot_onexn.tflite import delegate as delegate_lib
+from tfmot_onexn.tvm.build import build_tvm
 
 _AGREEMENT_IMAGES = 2
 
@@ -36,6 +38,7 @@ def build(
     seed: int = 0,
     *,
     delegate: bool = False,
+    tvm: bool = False,
 ) -> tuple[Row, list[Agreement]]:
     """Prunes a model without training, converts it and checks the file.
 
@@ -45,6 +48,7 @@ def build(
       path: of the `.tflite` to write.
       seed: of the images that the check uses.
       delegate: check the file with the delegate too.
+      tvm: build it with TVM too, into a `.so` of the same name, and check that.
 
     Returns:
       What is known of the file, and what the checks found.
@@ -55,22 +59,28 @@ def build(
     row = dataclasses.replace(artifacts.row_of(path), **variant.row())
     row.seed = seed
     images = random_weights.random_images(model, _AGREEMENT_IMAGES, seed)
-    agreements = []
-    for with_delegate in (False, True) if delegate else (False,):
-        used = delegate_lib.NAME if with_delegate else None
-        options: interpreter.Delegate = {} if with_delegate else False
-        own, of_dense = (
-            accuracy.agreement(other, path, images, delegate=options)
-            for other in (final, prepared)
+    features = [(row, accuracy.file_features(path, images))]
+    if delegate:
+        with_delegate = dataclasses.replace(row, delegate=delegate_lib.NAME)
+        found = accuracy.file_features(path, images, delegate={})
+        features.append((with_delegate, found))
+    if tvm:
+        build_tvm(path, path.with_suffix(".so"))
+        in_tvm = dataclasses.replace(row, runtime=runtimes_lib.TVM_VM)
+        features.append((in_tvm, accuracy.build_features(path, images)))
+    own, of_dense = (
+        accuracy.feature_model(each)(images, training=False).numpy()
+        for each in (final, prepared)
+    )
+    agreements = [
+        Agreement(
+            computed.label_at_sparsity,
+            accuracy.relative_error(found, own),
+            accuracy.relative_error(found, of_dense),
+            told_apart=variant.method != "dense",
         )
-        agreements.append(
-            Agreement(
-                dataclasses.replace(row, delegate=used).label_at_sparsity,
-                own,
-                of_dense,
-                told_apart=variant.method != "dense",
-            )
-        )
+        for computed, found in features
+    ]
     return row, agreements
 
 
@@ -94,34 +104,37 @@ def compare(
     Args:
       model: dense; it is not changed.
       variants: what to build; the first dense one is the base of the speed-ups.
-      directory: for the `.tflite` files.
+      directory: for the `.tflite` files and the TVM builds.
       weights: where the model's weights come from, for the rows.
-      runtimes: TFLite runtimes, see `interpreter.split_runtime`.
-      dataset: to test on in the first of them, without the delegate; or None.
+      runtimes: see `runtimes.split`; with "tvm" each variant is built for it too.
+      dataset: to test on in the first of TFLite, without the delegate; or None.
       threads: of the runtimes.
       runs: timed inferences of each artifact.
       seed: of check images and of the order of turns.
       track: shows progress.
 
     Returns:
-      One row per variant and runtime; one agreement per variant, and one more with the
-      delegate if a runtime has it.
+      One row per variant and runtime; one agreement per variant, and one more each
+      with the delegate and in TVM if a runtime is.
     """
-    stock, with_delegate = zip(*map(interpreter.split_runtime, runtimes), strict=True)
+    split = [runtimes_lib.split(spelled) for spelled in runtimes]
+    checks = {
+        "delegate": any(with_delegate for _, with_delegate in split),
+        "tvm": any(map(runtimes_lib.is_tvm, runtimes)),
+    }
+    of_tflite = [name for name, _ in split if name != runtimes_lib.TVM_VM]
     built = []
-    for index, variant in enumerate(
-        track(variants, len(variants), "Pruning and converting")
-    ):
+    shown = track(variants, len(variants), "Pruning and converting")
+    for index, variant in enumerate(shown):
         path = directory / f"{index}-{variant.method}.tflite"
-        row, agreements = build(model, variant, path, seed, delegate=any(with_delegate))
+        row, agreements = build(model, variant, path, seed, **checks)
         row.model, row.weights = model.name, weights
         if dataset is not None:
-            found = accuracy.of_file(path, dataset, runtime=stock[0])
+            found = accuracy.of_file(path, dataset, runtime=[*of_tflite, "tflite"][0])
             row.top1, row.top5, row.images = found.top1, found.top5, found.images
-        built.append((row, agreements, str(path)))
-    pairs = [(row, path, r) for row, _, path in built for r in runtimes]
+        built.append((row, agreements, path))
     rows = artifacts.time_rows(
-        [(dataclasses.replace(row), path, runtime) for row, path, runtime in pairs],
+        [_untimed(row, path, r) for row, _, path in built for r in runtimes],
         threads=threads,
         runs=runs,
         seed=seed,
@@ -134,3 +147,15 @@ def compare(
         for each in found
     ]
     return Comparison(machine_lib.describe(), rows, agreements)
+
+
+def _untimed(row: Row, path: pathlib.Path, runtime: str) -> tuple[Row, str, str]:
+    """Returns a row of what a runtime runs: the `.tflite`, or the build beside it."""
+    if not runtimes_lib.is_tvm(runtime):
+        return dataclasses.replace(row), str(path), runtime
+    built = path.with_suffix(".so")
+    told = artifacts.row_of(built)
+    of_build = dataclasses.replace(
+        row, artifact=told.artifact, size_bytes=told.size_bytes
+    )
+    return of_build, str(built), runtime

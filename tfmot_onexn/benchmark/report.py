@@ -24,6 +24,11 @@ DELEGATE = (
     "package's delegate computes the 1×N layers, and XNNPACK the others."
 )
 
+TVM = (
+    "Rows marked “in TVM” are builds of the same .tflite: shared libraries of kernels "
+    "that skip zero blocks, run by TVM's virtual machine."
+)
+
 FILTER_MACS = (
     "Filter pruning at the same sparsity p removes more work: a layer loses the share "
     "p of its outputs and of its inputs, so that (1 − p)² of its multiply-accumulates "

@@ -152,16 +152,12 @@ def set_speedups(rows: Sequence[Row]) -> None:
     ]
     dense = next((row for row in stock if row.variant == "dense"), None)
     of_artifact = {(row.artifact, row.runtime): row for row in reversed(stock)}
-    of_network = {
-        (row.macs, row.nonzero_macs): row
-        for row in reversed(stock)
-        if row.macs is not None
-    }
+    of_network = {(row.macs, row.nonzero_macs): row for row in reversed(stock)}
     for row in rows:
         base = dense
         if base is None and row.delegate is not None:
             base = of_artifact.get((row.artifact, row.runtime))
-        if base is None and row.in_tvm:
+        if base is None and row.in_tvm and row.macs is not None:
             base = of_network.get((row.macs, row.nonzero_macs))
         if base is not None and base.median_ms and row.median_ms:
             row.speedup = base.median_ms / row.median_ms

@@ -22,7 +22,8 @@ def add(commands) -> None:
         run,
         "Prune a network in several ways and compare size, latency and accuracy.",
         "Nothing is trained. Speed-ups are over the dense variant of the first runtime "
-        "without the delegate.",
+        "without the delegate. With tvm among the runtimes, each variant is built for "
+        "it too.",
     )
     parser.add_argument(
         "--model", default="mobilenet_v2", metavar="MODEL", help=common.MODEL_HELP
@@ -38,7 +39,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--report", metavar="DIR", help="write JSON, PNG and HTML there"
     )
-    parser.add_argument("--keep", metavar="DIR", help="keep the .tflite files there")
+    parser.add_argument("--keep", metavar="DIR", help="keep the artifacts there")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -75,7 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
             title,
             found.machine,
             found.rows,
-            notes=[report.FILTER_MACS, report.DELEGATE],
+            notes=[
+                *(report.FILTER_MACS, report.DELEGATE),
+                *([report.TVM] if any(row.in_tvm for row in found.rows) else []),
+            ],
             agreement=agreement,
         )
     return status or int(not all(each.passed for each in found.agreements))
