@@ -40,9 +40,7 @@ def build_tvm(
         the target is unknown, or linking fails.
     """
     extra.require()
-    # not before it is known to be there; its name is public without it
-    import tvm
-
+    # TVM's modules not before it is known to be there: the name is public without it
     from tfmot_onexn.tvm import frontend, linking, processors, rewrite
 
     tvm_target, tile = processors.processor(target)
@@ -60,10 +58,7 @@ def build_tvm(
         progress("Choosing kernels")
         rewritten = rewrite.rewrite(module, tile)
         progress("Compiling")
-        with warnings.catch_warnings():
-            # of TVM's own making
-            warnings.simplefilter("ignore")
-            executable = tvm.compile(rewritten.module, tvm_target)
+        executable = _compile(rewritten.module, tvm_target)
         progress("Linking")
         with files.replacing(path) as temporary:
             linking.link(executable, temporary, targets.resolve(target))
@@ -86,6 +81,15 @@ def _convert(model: Any, path: pathlib.Path) -> None:
     from tfmot_onexn.tflite.convert import convert_to_tflite
 
     convert_to_tflite(model, path)
+
+
+def _compile(module: Any, target: Any) -> Any:
+    import tvm
+
+    with warnings.catch_warnings():
+        # of TVM's own making
+        warnings.simplefilter("ignore")
+        return tvm.compile(module, target)
 
 
 def _ports(main: Any) -> dict[str, list[dict[str, Any]]]:
