@@ -15,7 +15,12 @@ _OPTIONS: dict[str, dict[str, Any]] = {
     "x86-64-v4": {"mcpu": "x86-64-v4", "mattr": ["-prefer-256-bit"]},
     "aarch64-linux-gnu": {"mattr": ["+neon"]},
     "aarch64-linux-android": {"mattr": ["+neon"]},
-    "armv7-linux-gnueabihf": {"mattr": ["+neon", "+vfp4"]},
+    # TVM would pass floats to the C library in other registers than it reads
+    "armv7-linux-gnueabihf": {
+        "mtriple": "armv7-linux-gnueabihf",
+        "mattr": ["+neon", "+vfp4"],
+        "mfloat-abi": "hard",
+    },
 }
 _TILES = {
     "x86-64-v3": tiles.AVX2,
