@@ -115,7 +115,7 @@ def network(rows: int = 6, depth: int = 5, columns: int = 700) -> Network:
 
 
 def several() -> Network:
-    """Two inputs; a result in parts, an input and a constant as outputs."""
+    """Two inputs; parts, an input and a constant as outputs; the C library's exp."""
     rng = np.random.default_rng(1)
     a, b = rng.standard_normal((2, 4, 6)).astype(FLOAT32)
     constant = np.arange(3, dtype=FLOAT32)
@@ -123,14 +123,15 @@ def several() -> Network:
     first, second = relax.Var("a", tensor(4, 6)), relax.Var("b", tensor(4, 6))
     with builder.function("main", [first, second]):
         with builder.dataflow():
-            total = builder.emit(relax.op.subtract(first, second))
+            total = builder.emit(relax.op.exp(relax.op.subtract(first, second)))
             halves = builder.emit(relax.op.split(total, 2, axis=0))
             low = builder.emit(relax.TupleGetItem(halves, 1))
             squeezed = builder.emit(relax.op.squeeze(relax.op.expand_dims(low, 1)))
             results = [squeezed, total, first, relax.const(constant)]
             output = builder.emit_output(relax.Tuple(results))
         builder.emit_func_output(output)
-    return Network(builder.get(), [a, b], [(a - b)[2:], a - b, a, constant])
+    total = np.exp(a - b)
+    return Network(builder.get(), [a, b], [total[2:], total, a, constant])
 
 
 def run_in_virtual_machine(network: Network) -> list[np.ndarray]:

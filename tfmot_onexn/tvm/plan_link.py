@@ -25,7 +25,7 @@ _SERVED = {
     "TVMBackendParallelLaunch",
     "TVMFFIErrorSetRaisedFromCStrParts",
 }
-_SYMBOL = re.compile(rb"\0(?:__)?(TVM(?:Backend|FFI)\w+)\0")
+_SYMBOL = re.compile(rb"(?<=\0)(?:__)?(TVM(?:Backend|FFI)\w+)(?=\0)")
 
 
 def require_served(kernels: bytes) -> None:
@@ -64,7 +64,7 @@ def link(
     if names:
         common.append(str(work / "kernels.o"))
     exports = f"-Wl,--version-script={RUNNER / 'exports.map'}"
-    library = ["-shared", "-fPIC", exports]
+    library = ["-shared", "-fPIC", exports, "-Wl,-z,defs"]
     if target.android:
         # a page of newer devices
         library.append("-Wl,-z,max-page-size=16384")

@@ -150,9 +150,11 @@ static int Prepare(onexn_plan* plan, Message message) {
     return Fail(message, "The plan needs %llu bytes, more than there is memory.",
                 (unsigned long long)file->arena_bytes);
   }
-  memset(plan->arena, 0, (size_t)file->arena_bytes);
   for (uint32_t i = 0; i < file->tensor_count; ++i) FillTensor(plan, i);
   for (uint32_t i = 0; i + 1 < ports; ++i) FillPort(plan, i);
+  for (uint32_t i = 0; i < file->input_count; ++i) {
+    memset(plan->ports[i].data, 0, plan->ports[i].bytes);
+  }
   for (uint32_t i = 0; i < file->argument_count; ++i) {
     plan->arguments[i].type_index = kTVMFFIDLTensorPtr;
     plan->arguments[i].v_ptr = &plan->tensors[file->arguments[i]];

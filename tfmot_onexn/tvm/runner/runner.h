@@ -15,8 +15,9 @@ extern "C" {
 
 typedef struct onexn_plan onexn_plan;
 
-// An input or an output. Its memory belongs to the plan, is aligned to 64 bytes, keeps
-// its content between runs and is valid until the plan is closed.
+// An input or an output. Its memory belongs to the plan, is aligned to 64 bytes and is
+// valid until the plan is closed. An input is zero at first and keeps its content; an
+// output has that of the last run.
 typedef struct {
   const char* name;
   void* data;

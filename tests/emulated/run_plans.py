@@ -1,0 +1,62 @@
+"""Runs a plan on emulated processors, through the program that measures it.
+
+    python tests/emulated/run_plans.py FOLDER
+
+builds it in FOLDER for each, and compares what it computes with NumPy and this machine.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+os.environ.setdefault("TVM_BIND_THREADS", "0")
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
+import numpy as np
+import relax_modules
+
+from tfmot_onexn import targets
+from tfmot_onexn.tvm import plan, processors
+
+# programs need no library, so the emulators need no system
+_EMULATORS = {
+    "aarch64-linux-gnu": ["qemu-aarch64-static", "-cpu", "cortex-a76"],
+    "armv7-linux-gnueabihf": ["qemu-arm-static", "-cpu", "cortex-a15"],
+}
+_TOLERANCE = 1e-5
+
+
+def run(network: relax_modules.Network, name: str, folder: pathlib.Path) -> None:
+    """Builds for a target, runs there with one and three threads, and compares."""
+    target = processors.processor(name)[0]
+    plan.write(network.module, target, targets.resolve(name), folder / "plan")
+    command = [*_EMULATORS[name], str(folder / "plan" / "benchmark"), "--runs", "3"]
+    for index, array in enumerate(network.inputs):
+        array.tofile(folder / f"input_{index}")
+        command += ["--input", str(folder / f"input_{index}")]
+    outputs = [folder / f"output_{index}" for index in range(len(network.expected))]
+    for path in outputs:
+        command += ["--output", str(path)]
+    for threads in ("1", "3"):
+        told = subprocess.check_output([*command, "--threads", threads], text=True)
+        assert json.loads(told)["target"] == name, told
+        for path, expected in zip(outputs, network.expected, strict=True):
+            found = np.fromfile(path, expected.dtype).reshape(expected.shape)
+            error = np.abs(found - expected).max() / np.abs(expected).max()
+            print(f"{name}, {threads} threads, {path.name}: {error:.1e}")
+            if not error < _TOLERANCE:
+                sys.exit(f"{name} computes something else: {found} for {expected}")
+            path.unlink()
+
+
+if __name__ == "__main__":
+    top = pathlib.Path(sys.argv[1], "plans")
+    shutil.rmtree(top, ignore_errors=True)
+    for emulated in _EMULATORS:
+        for make in (relax_modules.network, relax_modules.several):
+            place = top / f"{emulated}-{make.__name__}"
+            place.mkdir(parents=True)
+            run(make(), emulated, place)
