@@ -8,14 +8,15 @@
 # make docs   the site of docs/, in site/
 # make bench  cost of training, kept saliency, all of Keras' networks, a large one
 # make bench-delegate  speed of the delegate, into the README
+# make bench-tvm  speed of TVM builds, into the README
 # Each sets up what it needs in .venv from constraints.txt.
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: setup demo test lint format docs bench bench-delegate sanitize fuzz-delegate
-.PHONY: emulate clean
+.PHONY: setup demo test lint format docs bench bench-delegate bench-tvm sanitize
+.PHONY: fuzz-delegate emulate clean
 
 setup: .venv/ready
 
@@ -78,6 +79,9 @@ bench-delegate: .venv/ready-dev
 	$(TESTING) -S tflite_delegate -B build/testing -G Ninja -DONEXN_TESTING=ON
 	$(TESTING) --build build/testing --target onexn_testing
 	$(BIN)/python -m tfmot_onexn.experiments.delegate_speed --readme README.md
+
+bench-tvm: .venv/ready-dev
+	$(BIN)/python -m tfmot_onexn.experiments.tvm_speed --readme README.md
 
 # $(call build-testing,FOLDER,TARGET,OPTIONS)
 define build-testing

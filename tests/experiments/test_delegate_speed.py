@@ -5,7 +5,12 @@ import pytest
 
 from tfmot_onexn.benchmark import delegate_kernels
 from tfmot_onexn.benchmark.shapes import Shape
-from tfmot_onexn.experiments import delegate_speed, kernel_speed, model_speed
+from tfmot_onexn.experiments import (
+    delegate_speed,
+    kernel_speed,
+    model_speed,
+    tables,
+)
 from tfmot_onexn.experiments.model_speed import Plan
 
 SMALL = {"size": 32, "alpha": 0.25, "rounds": 2, "runs": 2}
@@ -78,32 +83,7 @@ def test_a_readme_needs_all_parts(capsys):
     assert "--readme needs all parts" in capsys.readouterr().err
 
 
-def test_tables_are_replaced_as_often_as_they_are_measured(tmp_path):
-    path = tmp_path / "README.md"
-    path.write_text(README)
-    for text in ("new\n", "newer\n"):
-        delegate_speed.update_readme(path, text)
-    assert path.read_text() == README.replace("old", "newer")
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        "nothing",
-        delegate_speed.MARKERS[0],
-        "\n".join(reversed(delegate_speed.MARKERS)),
-        README + README,
-    ],
-)
-def test_markers_are_needed_once_each(tmp_path, content):
-    path = tmp_path / "README.md"
-    path.write_text(content)
-    with pytest.raises(ValueError, match=r"README\.md needs the line <!-- bench"):
-        delegate_speed.update_readme(path, "new")
-    assert path.read_text() == content
-
-
 def test_the_readme_of_the_project_has_a_place_for_the_tables(pytestconfig, tmp_path):
     copy = tmp_path / "README.md"
     copy.write_text((pytestconfig.rootpath / "README.md").read_text())
-    delegate_speed.update_readme(copy, "new")
+    tables.replace_between(copy, delegate_speed.MARKERS, "new")

@@ -1,7 +1,4 @@
-import io
-
 import pytest
-import rich.console
 
 from tfmot_onexn.benchmark.paired import Ratio
 from tfmot_onexn.benchmark.shapes import Shape
@@ -118,15 +115,6 @@ def test_shapes_have_a_row_each():
         ("14×14 64→384", "100 100 %", "90 90 %", "80 80 %"),
         ("7×7 32→32", "–", "50 50 %", "–"),
     )
-
-
-def test_a_table_for_markdown_and_for_a_terminal():
-    table = delegate_tables.Table("Title", ("a", "b"), (("x", "1"), ("y", "2")))
-    assert table.markdown() == "| a | b |\n| --- | ---: |\n| x | 1 |\n| y | 2 |\n"
-    console = rich.console.Console(file=io.StringIO(), width=60)
-    console.print(table.for_terminal())
-    text = console.file.getvalue()
-    assert all(word in text for word in ("Title", "a", "b", "x", "2"))
 
 
 def test_nothing_measured_of_large_shapes_is_an_empty_table():

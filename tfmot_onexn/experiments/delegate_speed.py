@@ -18,8 +18,7 @@ import rich.progress
 from tfmot_onexn.benchmark import machine as machine_lib
 from tfmot_onexn.benchmark.delegate_kernels import Library
 from tfmot_onexn.benchmark.rows import to_json
-from tfmot_onexn.experiments import delegate_tables as tables
-from tfmot_onexn.experiments import kernel_speed, model_speed
+from tfmot_onexn.experiments import delegate_tables, kernel_speed, model_speed, tables
 from tfmot_onexn.experiments.kernel_speed import KernelResult
 from tfmot_onexn.experiments.model_speed import Measured
 from tfmot_onexn.networks import files
@@ -82,11 +81,12 @@ def show(console: rich.console.Console, results: Results) -> None:
     """Prints the tables."""
     shown = []
     if results.kernels:
-        shown += [tables.shapes(results.kernels, isa) for isa in results.isas]
-        shown.append(tables.kernels(results.kernels))
+        shown += [delegate_tables.shapes(results.kernels, isa) for isa in results.isas]
+        shown.append(delegate_tables.kernels(results.kernels))
     if results.models:
-        shown.append(tables.models(results.models, results.narrow_isa))
-        shown += [tables.loads(results.models), tables.gate(results.models)]
+        shown.append(delegate_tables.models(results.models, results.narrow_isa))
+        shown.append(delegate_tables.loads(results.models))
+        shown.append(delegate_tables.gate(results.models))
     for table in shown:
         console.print(table.for_terminal())
     console.print(caption(results), style="dim", highlight=False)
@@ -131,48 +131,31 @@ def caption(results: Results) -> str:
 def readme_text(results: Results) -> str:
     """Returns the tables of the README."""
     narrow = results.narrow_isa
+    gate = delegate_tables.gate_sentence(results.models)
     limited = ""
     if narrow is not None:
-        name = tables.isa_name(narrow)
+        name = delegate_tables.isa_name(narrow)
         limited = (
             f"“{name} only” limits the delegate, not XNNPACK, which keeps "
-            f"{tables.isa_name(results.isas[0])}. "
+            f"{delegate_tables.isa_name(results.isas[0])}. "
         )
     return "\n".join(
         [
-            tables.models(results.models, narrow).markdown(),
+            delegate_tables.models(results.models, narrow).markdown(),
             "Batch 1, 224×224, one thread, random weights, no rearrangement; 1×1 "
             "convolutions but the classifier pruned, of ResNet50 3×3 too. Ratios of "
             "medians over the dense file in stock LiteRT (XNNPACK), with a paired 95 % "
-            f"bootstrap interval. {limited}{tables.gate_sentence(results.models)}\n",
-            tables.kernels(results.kernels).markdown(),
+            f"bootstrap interval. {limited}{gate}\n",
+            delegate_tables.kernels(results.kernels).markdown(),
             "1×1 convolutions of MobileNet V1, V2 and V3-large with M, K ≥ 64 and "
             "P ≥ 196, one thread: median (least–most) over shapes of GMAC/s of "
             "non-zero weights ÷ what the ISA does from registers. The goal is 85 % for "
             "n ≥ 8 and 65 % for n = 4. “Over”: geometric means over XNNPACK on the "
             "dense layer, SciPy's BSR product and plain loops.\n",
-            tables.loads(results.models).markdown(),
+            delegate_tables.loads(results.models).markdown(),
             f"{caption(results)} Again: `make bench-delegate`.",
         ]
     )
-
-
-def update_readme(path: pathlib.Path, text: str) -> None:
-    """Replaces what stands between the `MARKERS` of a file.
-
-    Raises:
-      ValueError: if the file has not one of each, in their order.
-    """
-    content = path.read_text("utf-8")
-    start, end = MARKERS
-    before, found, rest = content.partition(start)
-    _, closed, after = rest.partition(end)
-    if not (found and closed) or start in rest or end in after:
-        raise ValueError(
-            f"{path} needs the line {start}, and below it {end}, once each: the tables "
-            "go between them."
-        )
-    files.write(path, f"{before}{start}\n{text.strip()}\n{end}{after}".encode())
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -196,7 +179,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     files.write(written, document(results).encode())
     console.print(f"Written: {written}", highlight=False)
     if arguments.readme:
-        update_readme(arguments.readme, readme_text(results))
+        tables.replace_between(arguments.readme, MARKERS, readme_text(results))
 
 
 def _track(items: Iterable, total: int, description: str) -> Iterable:

@@ -1,42 +1,17 @@
 """The tables of `delegate_speed`, for a terminal and for Markdown."""
 
-import dataclasses
 import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import rich.table
 
 from tfmot_onexn.experiments.kernel_speed import KernelResult
 from tfmot_onexn.experiments.model_speed import DELEGATE, DENSE, STOCK, Measured
+from tfmot_onexn.experiments.tables import Table, percent
 
 # of a kernel's peak, the project's goals: by whether n >= 8
 _GOALS = {True: 0.85, False: 0.65}
 _ISA_NAMES = {"avx512": "AVX-512", "avx2": "AVX2", "neon": "NEON"}
-
-
-@dataclasses.dataclass(frozen=True)
-class Table:
-    """Cells of text; the first column is aligned to the left."""
-
-    title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def markdown(self) -> str:
-        """Returns the table without its title."""
-        rule = ("---", *["---:"] * (len(self.header) - 1))
-        lines = (self.header, rule, *self.rows)
-        return "\n".join(f"| {' | '.join(cells)} |" for cells in lines) + "\n"
-
-    def for_terminal(self) -> rich.table.Table:
-        """Returns the table with its title."""
-        table = rich.table.Table(title=self.title, title_justify="left")
-        for index, name in enumerate(self.header):
-            table.add_column(name, justify="right" if index else "left")
-        for cells in self.rows:
-            table.add_row(*cells)
-        return table
 
 
 def models(measured: Sequence[Measured], narrow_isa: str | None) -> Table:
@@ -182,11 +157,6 @@ def shapes(results: Sequence[KernelResult], isa: str) -> Table:
     header = ("H×W K→M", *(f"n={n} {percent(p)}" for n, p in cases))
     title = f"GMAC/s and share of peak, {isa_name(isa)}"
     return Table(title, header, tuple(rows))
-
-
-def percent(share: float) -> str:
-    """Returns a share as text."""
-    return f"{100 * share:.0f} %"
 
 
 def isa_name(isa: str) -> str:

@@ -154,7 +154,7 @@ def measure(
       ValueError: if a file fails in one of the ways.
     """
     with tempfile.TemporaryDirectory() as folder:
-        files = _build(plan, pathlib.Path(folder), seed, track)
+        files = build_files(plan, pathlib.Path(folder), seed, track)
         untimed = list(_jobs(plan, files, narrow_isa))
         timings = latency.measure(
             [job for _, job, _ in untimed],
@@ -179,10 +179,14 @@ def measure(
     return Measured(plan, rows, results, loads)
 
 
-def _build(
-    plan: Plan, folder: pathlib.Path, seed: int, track: Track
+def build_files(
+    plan: Plan, folder: pathlib.Path, seed: int = 0, track: Track = untracked
 ) -> dict[Case | None, tuple[str, Row]]:
-    """Returns path and row of the dense file, by None, and of the pruned ones."""
+    """Writes the files of a plan.
+
+    Returns:
+      Path and row of the dense file, by None, and of the pruned ones.
+    """
     model = models.build(
         plan.network,
         input_shape=(plan.size, plan.size, 3),
