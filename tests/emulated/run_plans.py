@@ -52,6 +52,18 @@ def run(network: relax_modules.Network, name: str, folder: pathlib.Path) -> None
             path.unlink()
 
 
+def refuse(network: relax_modules.Network, folder: pathlib.Path) -> None:
+    """A processor without AVX2 must be told so."""
+    name = "x86-64-v3"
+    target = processors.processor(name)[0]
+    plan.write(network.module, target, targets.resolve(name), folder)
+    command = ["qemu-x86_64-static", "-cpu", "Nehalem", str(folder / "benchmark")]
+    done = subprocess.run(command, text=True, capture_output=True)
+    print(f"{name}: {done.stderr.strip()}")
+    if done.returncode != 1 or "needs AVX2 and FMA" not in done.stderr:
+        sys.exit(f"{name} runs where it cannot: {done}")
+
+
 if __name__ == "__main__":
     top = pathlib.Path(sys.argv[1], "plans")
     shutil.rmtree(top, ignore_errors=True)
@@ -60,3 +72,4 @@ if __name__ == "__main__":
             place = top / f"{emulated}-{make.__name__}"
             place.mkdir(parents=True)
             run(make(), emulated, place)
+    refuse(relax_modules.network(), top / "x86-64-v3")

@@ -1,3 +1,4 @@
+import json
 import pathlib
 
 import numpy as np
@@ -5,7 +6,8 @@ import plans
 import pytest
 import relax_modules
 
-from tfmot_onexn.tvm import plan, plan_link
+from tfmot_onexn import targets
+from tfmot_onexn.tvm import plan, plan_link, processors
 from tfmot_onexn.tvm.plan_runtime import Plan
 
 FILES = {"plan.bin", "weights.bin", "libplan.so", "benchmark", "runner.h"}
@@ -39,6 +41,28 @@ def test_the_folder_holds_the_plan_and_nothing_else():
     folder = plans.built()
     assert {path.name for path in folder.iterdir()} == FILES
     assert not list(folder.parent.glob(".*"))
+
+
+def test_it_can_tell_of_the_network(tmp_path):
+    network = relax_modules.several()
+    about = {"model": "several", "n": 16}
+    folder = tmp_path / "plan"
+    plan.write(network.module, relax_modules.LLVM, relax_modules.HOST, folder, about)
+    assert {path.name for path in folder.iterdir()} == {*FILES, "about.json"}
+    assert json.loads((folder / "about.json").read_text()) == about
+
+
+@pytest.mark.parametrize(
+    ("name", "isa"),
+    [("x86-64-v3", "AVX2"), ("x86-64-v4", "AVX512"), ("aarch64-linux-gnu", "ANY")],
+)
+def test_the_runner_is_told_what_it_needs(monkeypatch, tmp_path, name, isa):
+    told = []
+    monkeypatch.setattr(plan_link, "link", lambda *given: told.append(given[-1]))
+    target = processors.processor(name)[0]
+    module = relax_modules.several().module
+    plan.write(module, target, targets.resolve(name), tmp_path / "plan")
+    assert told == [isa]
 
 
 def test_a_plan_that_is_there_is_replaced(tmp_path):

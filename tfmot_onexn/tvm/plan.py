@@ -1,14 +1,17 @@
 """A build that runs without TVM: kernels, weights, static memory and a small runner."""
 
 import contextlib
+import json
 import os
 import pathlib
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import tvm
+from tvm.target.codegen import llvm_cpu_has_features
 
 from tfmot_onexn.targets import Target
 from tfmot_onexn.tvm import plan_link
@@ -18,6 +21,7 @@ from tfmot_onexn.tvm.plan_lowering import lower
 PLAN = "plan.bin"
 WEIGHTS = "weights.bin"
 HEADER = "runner.h"
+ABOUT = "about.json"
 
 
 def write(
@@ -25,6 +29,7 @@ def write(
     target: tvm.target.Target,
     machine: Target,
     folder: str | os.PathLike,
+    about: Mapping[str, Any] | None = None,
 ) -> None:
     """Builds a plan.
 
@@ -38,6 +43,7 @@ def write(
       target: what TVM compiles for.
       machine: the same, to link for.
       folder: appears whole or not at all. A plan that is there is replaced.
+      about: what to tell of the network in ``about.json``, which no runner reads.
 
     Raises:
       ValueError: for what a plan cannot have, a missing compiler, or a folder that
@@ -50,7 +56,10 @@ def write(
         files = encode(program, zlib.crc32(kernels))
         (unfinished / PLAN).write_bytes(files.plan)
         (unfinished / WEIGHTS).write_bytes(files.weights)
-        plan_link.link(unfinished, kernels, program.kernels, machine)
+        isa = _isa(target)
+        plan_link.link(unfinished, kernels, program.kernels, machine, isa)
+        if about is not None:
+            (unfinished / ABOUT).write_text(json.dumps(about, indent=2) + "\n")
         shutil.copy(plan_link.RUNNER / HEADER, unfinished / HEADER)
 
 
@@ -63,6 +72,14 @@ def _compile(
     content = path.read_bytes()
     path.unlink()
     return content
+
+
+def _isa(target: tvm.target.Target) -> str:
+    """Returns what the kernels need of a processor, as the runner calls it."""
+    for feature, isa in (("avx512f", "AVX512"), ("avx2", "AVX2")):
+        if llvm_cpu_has_features([feature], target):
+            return isa
+    return "ANY"
 
 
 @contextlib.contextmanager

@@ -43,7 +43,11 @@ def require_served(kernels: bytes) -> None:
 
 
 def link(
-    folder: pathlib.Path, kernels: bytes, names: Sequence[str], target: Target
+    folder: pathlib.Path,
+    kernels: bytes,
+    names: Sequence[str],
+    target: Target,
+    isa: str = "ANY",
 ) -> None:
     """Writes the library of a plan and a program that measures it.
 
@@ -52,6 +56,7 @@ def link(
       kernels: the object file that TVM compiled; its checksum tells kernels apart.
       names: of the kernels, in the order in which the plan numbers them.
       target: the machine.
+      isa: what the kernels need of its processor, as ``runner/abi.h`` calls it.
 
     Raises:
       ValueError: if a tool is missing, or the compiler fails.
@@ -59,7 +64,9 @@ def link(
     work = folder / "linking"
     work.mkdir()
     (work / "kernels.o").write_bytes(kernels)
-    (work / "kernels.c").write_text(_table(names, zlib.crc32(kernels), target.name))
+    (work / "kernels.c").write_text(
+        _table(names, zlib.crc32(kernels), target.name, isa)
+    )
     common = [str(work / "kernels.c"), *_sources()]
     if names:
         common.append(str(work / "kernels.o"))
@@ -78,7 +85,7 @@ def _sources() -> list[str]:
     return sorted(str(path) for path in RUNNER.glob("*.c") if path.stem != BENCHMARK)
 
 
-def _table(names: Sequence[str], checksum: int, target: str) -> str:
+def _table(names: Sequence[str], checksum: int, target: str, isa: str) -> str:
     """Returns the source of what ``runner/abi.h`` declares."""
     lines = ['#include "abi.h"']
     lines += [
@@ -93,6 +100,7 @@ def _table(names: Sequence[str], checksum: int, target: str) -> str:
         f"const uint32_t onexn_kernel_count = {len(names)};",
         f"const uint32_t onexn_kernels_checksum = {checksum}u;",
         f'const char onexn_target[] = "{target}";',
+        f"const onexn_isa onexn_needed_isa = ONEXN_{isa};",
     ]
     return "\n".join(lines) + "\n"
 

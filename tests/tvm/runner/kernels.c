@@ -74,3 +74,4 @@ const onexn_kernel onexn_kernels[] = {{"touch", TouchAll}, {"again", TouchAll}};
 const uint32_t onexn_kernel_count = 2;
 const uint32_t onexn_kernels_checksum = 77;
 const char onexn_target[] = "host";
+const onexn_isa onexn_needed_isa = ONEXN_ANY;

@@ -47,10 +47,14 @@ typedef struct {
   onexn_kernel_function function;
 } onexn_kernel;
 
-// written beside each plan: its kernels, and what tells them from another plan's
+typedef enum { ONEXN_ANY = 0, ONEXN_AVX2 = 1, ONEXN_AVX512 = 2 } onexn_isa;
+
+// written for each plan: its kernels, what tells them from another plan's, and what
+// they were compiled for
 extern const onexn_kernel onexn_kernels[];
 extern const uint32_t onexn_kernel_count;
 extern const uint32_t onexn_kernels_checksum;
 extern const char onexn_target[];
+extern const onexn_isa onexn_needed_isa;
 
 #endif  // ONEXN_ABI_H_

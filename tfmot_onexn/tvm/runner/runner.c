@@ -9,6 +9,7 @@
 #include "abi.h"
 #include "backend.h"
 #include "plan_file.h"
+#include "processor.h"
 #include "workspace.h"
 
 struct onexn_plan {
@@ -189,6 +190,12 @@ onexn_plan* onexn_plan_open(const char* folder, int num_threads, char* message,
   if (num_threads < 1 || num_threads > ONEXN_MOST_THREADS) {
     Fail(where, "num_threads is %d; it must be between 1 and %d.", num_threads,
          ONEXN_MOST_THREADS);
+    return NULL;
+  }
+  const char* lacking = onexn_processor_lacks(onexn_needed_isa);
+  if (lacking != NULL) {
+    Fail(where, "This plan, built for %s, needs %s, which this processor lacks.",
+         onexn_target, lacking);
     return NULL;
   }
   onexn_plan* plan = calloc(1, sizeof(*plan));
