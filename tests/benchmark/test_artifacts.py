@@ -111,7 +111,7 @@ def test_what_is_no_build_for_this_machine_is_a_failed_row(build, tmp_path):
         assert row[0].status == "failed"
         assert message in row[0].error
     for row, message in zip(artifacts.time_rows(untimed), names.values(), strict=True):
-        assert (row.status, row.median_ms) == ("failed", None)
+        assert (row.status, row.runtime, row.median_ms) == ("failed", "tvm_vm", None)
         assert message in row.error
 
 

@@ -75,7 +75,9 @@ def record(row: Row, job: latency.Job, timing: latency.Timing) -> None:
     row.runtime, plus, _ = job.runtime.partition("+")
     row.delegate = delegate.NAME if plus else None
     row.threads = job.threads
-    if timing.error is None:
+    if runtimes.is_tvm(row.runtime):
+        row.runtime = runtimes.TVM_VM
+    elif timing.error is None:
         row.runtime = runtimes.split(row.runtime)[0]
     row.median_ms = timing.percentile(50)
     row.p10_ms, row.p90_ms = timing.percentile(10), timing.percentile(90)
