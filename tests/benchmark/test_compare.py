@@ -16,11 +16,16 @@ VARIANTS = [
 ]
 
 
-def test_variants_are_built_checked_timed_and_tested(dense_model, tmp_path, rng):
+@pytest.fixture
+def data(dense_model, rng):
+    """Images that the dense model recognizes."""
     x = rng.normal(size=(10, 8, 8, 3)).astype(np.float32)
     labels = dense_model(x).numpy().argmax(axis=1)
     none, some = ArrayImages(x[:0]), ArrayImages(x)
-    data = Dataset("some", none, labels[:0], some, labels, 4, preprocessing="none")
+    return Dataset("some", none, labels[:0], some, labels, 4, preprocessing="none")
+
+
+def test_variants_are_built_checked_timed_and_tested(dense_model, tmp_path, data):
     found = compare.compare(
         dense_model,
         VARIANTS,
@@ -95,3 +100,10 @@ def test_each_variant_is_built_with_tvm_where_it_is_a_runtime(dense_model, tmp_p
         "1×8 50% in TVM",
     ]
     assert all(each.passed for each in found.agreements)
+
+
+def test_in_tvm_alone_there_is_nothing_to_be_faster_than(dense_model, tmp_path, data):
+    (row,) = compare.compare(
+        dense_model, VARIANTS[:1], tmp_path, runtimes=["tvm"], dataset=data, runs=2
+    ).rows
+    assert (row.runtime, row.top1, row.speedup) == ("tvm_vm", 1.0, None)

@@ -130,8 +130,8 @@ def compare(
         row, agreements = build(model, variant, path, seed, **checks)
         row.model, row.weights = model.name, weights
         if dataset is not None:
-            found = accuracy.of_file(path, dataset, runtime=[*of_tflite, "tflite"][0])
-            row.top1, row.top5, row.images = found.top1, found.top5, found.images
+            shares = accuracy.of_file(path, dataset, runtime=[*of_tflite, "tflite"][0])
+            row.top1, row.top5, row.images = shares.top1, shares.top5, shares.images
         built.append((row, agreements, path))
     rows = artifacts.time_rows(
         [_untimed(row, path, r) for row, _, path in built for r in runtimes],
@@ -141,11 +141,8 @@ def compare(
         track=track,
     )
     bound = AGREES if weights == "random" else AGREES_TRAINED
-    agreements = [
-        dataclasses.replace(each, bound=bound)
-        for _, found, _ in built
-        for each in found
-    ]
+    found = [each for _, of_variant, _ in built for each in of_variant]
+    agreements = [dataclasses.replace(each, bound=bound) for each in found]
     return Comparison(machine_lib.describe(), rows, agreements)
 
 
