@@ -17,6 +17,10 @@ namespace onexn {
 // Channels that stay together in a panel, and the most that a block row has.
 constexpr int kChunk = 16;
 
+// Floats between the weights in use and those to fetch, a page: processors do not fetch
+// ahead into the next one by themselves.
+constexpr int kPrefetch = 1024;
+
 // Groups of pixels that a product has registers for, `vectors` of sums for each. With
 // more than 26 sums compilers start to spill.
 constexpr int MaxTile(int registers, int vectors) {

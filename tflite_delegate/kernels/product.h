@@ -190,6 +190,7 @@ __attribute__((noinline)) void MultiplyTile(const ProductTask& task, int pixel,
     // read one block ahead: the inputs wait for it
     int64_t next = *offset;
     while (offset < end) {
+      __builtin_prefetch(weights + kPrefetch);
       const float* input = tile + next;
       next = *++offset;
       Vector block[kVectors];

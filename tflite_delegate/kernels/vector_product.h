@@ -47,6 +47,7 @@ void MultiplyVectorWidth(const VectorTask& task) {
     for (; offset + kSums <= end; offset += kSums) {
       ONEXN_UNROLL
       for (int u = 0; u < kSums; ++u, weights += kernel.stride) {
+        __builtin_prefetch(weights + kPrefetch);
         Row::Add(weights, task.input[offset[u]], &sums[u]);
       }
     }
