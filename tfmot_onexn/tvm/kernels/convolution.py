@@ -14,6 +14,7 @@ from tfmot_onexn.tvm.kernels.tir import (
     Value,
     load,
     parts,
+    prefetch,
     registers,
     spread,
     store,
@@ -118,6 +119,7 @@ def _emit_tile(
             at = (top + tap) * arrays.columns + arrays.indices[z]
             block = ((z * taps_y + i) * taps_x + j) * n + part
             weights = load(arrays.data, block, width)
+            prefetch(arrays.data, block)
             for (y, c), each in zip(places, sums, strict=True):
                 skipped = y * stride_y * row_pixels + c * stride_x
                 value = spread(x[at + skipped * arrays.columns], width)

@@ -13,6 +13,7 @@ from tfmot_onexn.tvm.kernels.tir import (
     Value,
     function,
     load,
+    prefetch,
     registers,
     spread,
     store,
@@ -21,6 +22,8 @@ from tfmot_onexn.tvm.tiles import Tile
 
 # outputs that are computed together
 GROUP = 64
+# floats of a cache line
+_LINE = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,6 +91,8 @@ def _emit_group(
     with tir.serial(0, columns) as column:
         at = (group * columns + column) * GROUP
         value = spread(x[column], lanes)
+        for first in range(0, GROUP, _LINE):
+            prefetch(weights, at + first)
         for i, each in enumerate(sums):
             weight = load(weights, at + i * lanes, lanes)
             store(each, 0, load(each, 0, lanes) + value * weight, lanes)

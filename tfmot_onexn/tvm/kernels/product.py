@@ -19,6 +19,7 @@ from tfmot_onexn.tvm.kernels.tir import (
     each_part,
     load,
     parts,
+    prefetch,
     registers,
     spread,
     store,
@@ -124,6 +125,7 @@ def _emit_rows(
             store(each, 0, load(arrays.bias, row * n + part, width), width)
         with tir.serial(arrays.indptr[row], arrays.indptr[row + 1]) as z:
             weights = load(arrays.data, z * n + part, width)
+            prefetch(arrays.data, z * n + part)
             for pixel, each in enumerate(sums):
                 if panel is None:
                     x = arrays.x[(first + pixel) * columns + arrays.indices[z]]
@@ -157,6 +159,7 @@ def _emit_one_pixel(arrays: Arrays) -> None:
 
             def add(z: Value, each: Buffer, part: int = part) -> None:
                 weights = load(arrays.data, z * n + part, width)
+                prefetch(arrays.data, z * n + part)
                 x = spread(arrays.x[arrays.indices[z]], width)
                 store(each, 0, load(each, 0, width) + x * weights, width)
 

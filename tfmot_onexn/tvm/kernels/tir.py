@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 from tvm.script.ir_builder import IRBuilder
 from tvm.tirx import PrimFunc
+from tvm.tirx.op import address_of, call_llvm_intrin
 from tvm.tirx.script.builder import ir as tir
 
 # name -> shape and dtype of each parameter, outputs last
@@ -13,6 +14,8 @@ Parameters: TypeAlias = Mapping[str, tuple[Sequence[int], str]]
 Value: TypeAlias = Any
 Buffer: TypeAlias = Any
 
+# floats in it
+_PAGE = 1024
 # from 1024 bytes on, TVM takes a buffer from the heap instead of registers
 _LARGEST_SUM = 252
 
@@ -53,6 +56,18 @@ def store(buffer: Buffer, offset: Value, value: Value, lanes: int) -> None:
     """Writes lanes next to each other."""
     index = offset if lanes == 1 else tir.ramp(offset, 1, lanes)
     tir.buffer_store(buffer, value, [index])
+
+
+def prefetch(buffer: Buffer, offset: Value) -> None:
+    """Asks for what will be read a page later.
+
+    Processors do not fetch ahead into the next page by themselves; weights, which are
+    read once for each image, would be waited for.
+    """
+    address = address_of(buffer[offset + _PAGE])
+    # to be read, into the nearest cache, as data
+    hints = (tir.int32(hint) for hint in (0, 3, 1))
+    tir.evaluate(call_llvm_intrin("void", "llvm.prefetch", address, *hints))
 
 
 def spread(value: Value, lanes: int) -> Value:
