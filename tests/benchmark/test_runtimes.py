@@ -13,6 +13,17 @@ def test_names_stand_for_runtimes():
     assert not runtimes.is_tvm("litert+delegate")
 
 
+def test_a_plan_needs_no_tvm(tmp_path, monkeypatch):
+    (tmp_path / "plan.bin").write_bytes(b"")
+    names = ["tflite", "tvm"]
+    assert runtimes.of_artifact(tmp_path, names) == ["tvm_plan"]
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert runtimes.split("tvm_plan") == ("tvm_plan", False)
+    assert runtimes.resolve("tvm_plan") == "tvm_plan"
+    with pytest.raises(ValueError, match=r"a TVM build \(plan\), which tvm_vm cannot"):
+        runtimes.of_artifact(tmp_path, ["tvm_vm"])
+
+
 def test_names_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="Unknown runtime 'tv'; choose tflite, tvm"):
         runtimes.split("tv")
@@ -34,10 +45,11 @@ def test_a_missing_extra_is_named(monkeypatch):
 def test_an_artifact_runs_in_what_fits_it():
     names = ["tflite", "litert+delegate", "tvm"]
     assert runtimes.of_artifact("a.tflite", names) == names[:2]
-    assert runtimes.of_artifact("a.so", names) == ["tvm"]
+    assert runtimes.of_artifact("a.so", names) == ["tvm_vm"]
+    assert runtimes.of_artifact("a.so", ["tvm", "tvm_vm", "tvm_plan"]) == ["tvm_vm"]
     with pytest.raises(
         ValueError,
-        match=r"a\.so is taken for a TVM build, which tflite cannot run;",
+        match=r"a\.so is taken for a TVM build \(vm\), which tflite cannot run;",
     ):
         runtimes.of_artifact("a.so", ["tflite"])
     with pytest.raises(ValueError, match=r"a \.tflite file, which tvm, tvm_vm can"):

@@ -34,6 +34,19 @@ def test_a_file_is_built_and_timed_beside_its_build(onexn, tflite_file, tmp_path
     assert ours["speedup"] == pytest.approx(stock["median_ms"] / ours["median_ms"])
 
 
+def test_a_plan_is_built_and_timed(onexn, tflite_file, tmp_path):
+    folder, rows = tmp_path / "plan", tmp_path / "rows.json"
+    code, output, errors = onexn("build", tflite_file, "-o", folder, "--format", "plan")
+    assert (code, errors) == (0, "")
+    assert output.startswith(f"Wrote {folder}: ")
+    assert (folder / "benchmark").exists()
+    code, _, _ = onexn("benchmark", tflite_file, folder, "--runs", 3, "--json", rows)
+    assert code == 0
+    row = json.loads(rows.read_text())["rows"][-1]
+    assert (row["artifact"], row["runtime"]) == ("plan", "tvm_plan")
+    assert row["median_ms"] > 0
+
+
 def test_a_keras_model_is_converted_first(onexn, model_file, tmp_path):
     code, _, errors = onexn("build", model_file, "-o", tmp_path / "m.so")
     assert code == 0, errors

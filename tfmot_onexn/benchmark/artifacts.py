@@ -10,7 +10,7 @@ from tfmot_onexn.benchmark import latency, runtimes
 from tfmot_onexn.benchmark.latency import Track, untracked
 from tfmot_onexn.benchmark.rows import Row, set_speedups
 from tfmot_onexn.tflite import delegate, description
-from tfmot_onexn.tvm import trailer
+from tfmot_onexn.tvm import builds
 
 
 def row_of(path: str | os.PathLike) -> Row:
@@ -21,7 +21,7 @@ def row_of(path: str | os.PathLike) -> Row:
     """
     path = pathlib.Path(path)
     try:
-        told = _of_build(path) if trailer.is_library(path) else _of_tflite(path)
+        told = _of_build(path) if builds.format_of(path) else _of_tflite(path)
     except ValueError as error:
         return Row(artifact=path.name, status="failed", error=str(error))
     return Row(artifact=path.name, **told)
@@ -32,11 +32,11 @@ def _of_tflite(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _of_build(path: pathlib.Path) -> dict[str, Any]:
-    told = trailer.read(path)
+    told = builds.describe(path)
     known = {field.name for field in dataclasses.fields(description.Description)}
     return {
         **{key: value for key, value in told["row"].items() if key in known},
-        "size_bytes": path.stat().st_size,
+        "size_bytes": builds.size(path),
         "model": told["model"],
         "target": told["target"],
     }
@@ -76,7 +76,7 @@ def record(row: Row, job: latency.Job, timing: latency.Timing) -> None:
     row.delegate = delegate.NAME if plus else None
     row.threads = job.threads
     if runtimes.is_tvm(row.runtime):
-        row.runtime = runtimes.TVM_VM
+        row.runtime = runtimes.resolve(row.runtime)
     elif timing.error is None:
         row.runtime = runtimes.split(row.runtime)[0]
     row.median_ms = timing.percentile(50)

@@ -7,11 +7,12 @@ import os
 from collections.abc import Sequence
 
 from tfmot_onexn.tflite import interpreter
-from tfmot_onexn.tvm import extra, trailer
+from tfmot_onexn.tvm import builds, extra
 
-TVM_VM = "tvm_vm"
-# "tvm" is every runtime of TVM that runs an artifact, which today is one
-_TVM = {"tvm": TVM_VM, TVM_VM: TVM_VM}
+TVM_VM, TVM_PLAN = "tvm_vm", "tvm_plan"
+# "tvm" is what runs an artifact, and where there is none yet, the virtual machine
+_TVM = {"tvm": TVM_VM, TVM_VM: TVM_VM, TVM_PLAN: TVM_PLAN}
+_OF_FORMAT = {builds.VM: TVM_VM, builds.PLAN: TVM_PLAN}
 
 
 def split(spelled: str) -> tuple[str, bool]:
@@ -27,12 +28,13 @@ def split(spelled: str) -> tuple[str, bool]:
             raise ValueError(
                 f"Unknown addition {added!r} to the runtime {name!r}: TVM takes none."
             )
-        extra.require()
+        if name != TVM_PLAN:
+            extra.require()
         return _TVM[name], False
     if name not in ("tflite", *interpreter.RUNTIMES):
         raise ValueError(
             f"Unknown runtime {name!r}; choose tflite, tvm or one of "
-            f"{[*interpreter.RUNTIMES, TVM_VM]}."
+            f"{[*interpreter.RUNTIMES, TVM_VM, TVM_PLAN]}."
         )
     return interpreter.split_runtime(spelled)
 
@@ -42,18 +44,32 @@ def is_tvm(spelled: str) -> bool:
     return spelled.partition("+")[0] in _TVM
 
 
+def resolve(spelled: str) -> str:
+    """Returns the runtime of TVM builds that a name stands for."""
+    return _TVM[spelled]
+
+
 def of_artifact(path: str | os.PathLike, spelled: Sequence[str]) -> list[str]:
-    """Returns those of several runtimes that run an artifact, a `.tflite` or a `.so`.
+    """Returns those of several runtimes that run an artifact.
+
+    Args:
+      path: of a `.tflite` file, a library for TVM's virtual machine or a plan.
+      spelled: names; "tvm" becomes the runtime of the artifact.
 
     Raises:
       ValueError: if none of them does.
     """
-    of_tvm = trailer.is_library(path)
-    fitting = [name for name in spelled if is_tvm(name) == of_tvm]
+    found = builds.format_of(path)
+    if found is None:
+        fitting = [name for name in spelled if not is_tvm(name)]
+        kind, needed = ".tflite file", "tflite"
+    else:
+        runtime = _OF_FORMAT[found]
+        fitting = [runtime for name in spelled if name in ("tvm", runtime)]
+        kind, needed = f"TVM build ({found})", "tvm"
     if not fitting:
-        kind, needed = ("TVM build", "tvm") if of_tvm else (".tflite file", "tflite")
         raise ValueError(
             f"{path} is taken for a {kind}, which {', '.join(spelled)} cannot run; add "
             f"{needed} to the runtimes."
         )
-    return fitting
+    return list(dict.fromkeys(fitting))

@@ -17,7 +17,7 @@ import numpy as np
 
 from tfmot_onexn.benchmark import runtimes
 from tfmot_onexn.tflite import interpreter as interpreter_lib
-from tfmot_onexn.tvm import vm_runtime
+from tfmot_onexn.tvm import plan_runtime, vm_runtime
 
 
 def main(path: str, runtime: str, threads: int) -> None:
@@ -32,7 +32,9 @@ def main(path: str, runtime: str, threads: int) -> None:
     try:
         name, with_delegate = runtimes.split(runtime)
         if name == runtimes.TVM_VM:
-            invoke = _tvm(path, threads)
+            invoke = _virtual_machine(path, threads)
+        elif name == runtimes.TVM_PLAN:
+            invoke = _plan(path, threads)
         else:
             invoke = _tflite(path, name, with_delegate, threads)
     except (ValueError, RuntimeError) as error:
@@ -68,8 +70,17 @@ def _tflite(
     return loaded.invoke
 
 
-def _tvm(path: str, threads: int) -> Callable[[], None]:
-    """Returns what runs a TVM build on random numbers."""
+def _plan(path: str, threads: int) -> Callable[[], None]:
+    """Returns what runs a plan on random numbers."""
+    loaded = plan_runtime.Plan(path, threads)
+    rng = np.random.default_rng(0)
+    for port in loaded.inputs:
+        port.array[...] = rng.normal(size=port.shape)
+    return loaded.invoke
+
+
+def _virtual_machine(path: str, threads: int) -> Callable[[], None]:
+    """Returns what runs a library on random numbers in TVM's virtual machine."""
     loaded = vm_runtime.load(path, threads)
     rng = np.random.default_rng(0)
     loaded.set_inputs(

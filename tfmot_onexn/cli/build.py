@@ -1,12 +1,12 @@
 """``onexn build``."""
 
 import argparse
-import os
 import sys
 import warnings
 
 from tfmot_onexn import targets
 from tfmot_onexn.cli import common
+from tfmot_onexn.tvm import builds
 
 
 def add(commands) -> None:
@@ -15,17 +15,24 @@ def add(commands) -> None:
         commands,
         "build",
         run,
-        "Build a network with TVM: kernels that skip zero blocks, in one .so.",
+        "Build a network with TVM: kernels that skip zero blocks.",
         "Needs pip install tfmot-onexn[tvm]. Give a .tflite of `onexn convert`, or a "
-        "Keras model, which is converted first; n is found from the zeros. The .so "
-        "runs in TVM's virtual machine: `onexn benchmark m.tflite m.so` times both. "
+        "Keras model, which is converted first; n is found from the zeros. "
+        "`onexn benchmark m.tflite m.so` times both. "
         "host is this machine, and makes use of all its instructions; the others are "
         "linked with zig: pip install tfmot-onexn[build].",
     )
     parser.add_argument(
         "model", metavar="MODEL", help=f"a .tflite, {common.MODEL_HELP}"
     )
-    parser.add_argument("-o", "--output", required=True, metavar="OUT.so")
+    parser.add_argument("-o", "--output", required=True, metavar="OUT")
+    parser.add_argument(
+        "--format",
+        choices=builds.FORMATS,
+        default=builds.VM,
+        help="vm: a .so for TVM's virtual machine; plan: a folder with a C runner, a "
+        "library and a static benchmark program, which run without TVM",
+    )
     parser.add_argument("--target", default=targets.HOST, help=", ".join(targets.NAMES))
     common.add_network(parser)
 
@@ -37,7 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     triple = targets.resolve(arguments.target).triple
     extra.require()
-    files.require_writable(arguments.output)
+    if arguments.format == builds.VM:
+        files.require_writable(arguments.output)
     with common.steps() as show, warnings.catch_warnings(record=True) as remarks:
         warnings.simplefilter("always", UserWarning)
         from tfmot_onexn.tvm.build import build_tvm
@@ -47,9 +55,15 @@ def run(arguments: argparse.Namespace) -> int:
             show("Loading the model")
             common.load_tensorflow()
             model, _ = common.network(arguments)
-        build_tvm(model, arguments.output, target=arguments.target, progress=show)
+        build_tvm(
+            model,
+            arguments.output,
+            target=arguments.target,
+            format=arguments.format,
+            progress=show,
+        )
     for remark in remarks:
         print(f"onexn build: {remark.message}", file=sys.stderr)
-    size = os.path.getsize(arguments.output)
+    size = builds.size(arguments.output)
     print(f"Wrote {arguments.output}: {size / 1e6:.2f} MB, for {triple}.")
     return 0

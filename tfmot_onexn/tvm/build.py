@@ -11,7 +11,7 @@ from typing import Any
 from tfmot_onexn import targets
 from tfmot_onexn.networks import files
 from tfmot_onexn.tflite import description
-from tfmot_onexn.tvm import extra, trailer
+from tfmot_onexn.tvm import builds, extra, trailer
 
 # what is called before each step of a build, with its name
 Progress = Callable[[str], None]
@@ -22,29 +22,37 @@ def build_tvm(
     path: str | os.PathLike,
     *,
     target: str = targets.HOST,
+    format: str = builds.VM,
     progress: Progress = lambda step: None,
 ) -> None:
-    """Builds a network with BSR kernels for TVM's Relax virtual machine.
+    """Builds a network with BSR kernels.
 
     Sparse tensors of the file, and kernels with whole blocks of zeros, become BSR
     kernels; dense ones go through the same kernels with every block stored.
 
     Args:
       model_or_tflite: a Keras model, or the path of a `.tflite` file.
-      path: of the shared library to write.
+      path: of the shared library to write, of the folder for a plan.
       target: one of `targets.NAMES`.
+      format: "vm" for TVM's Relax virtual machine, or "plan", which runs without TVM;
+        see `plan.write`.
       progress: called with the name of each step before it begins.
 
     Raises:
       ValueError: if TVM is not installed, the file is damaged, TVM cannot import it,
-        the target is unknown, or linking fails.
+        the target or the format is unknown, or linking fails.
     """
+    if format not in builds.FORMATS:
+        raise ValueError(
+            f"Unknown format {format!r}; choose one of {list(builds.FORMATS)}."
+        )
     extra.require()
     # TVM's modules not before it is known to be there: the name is public without it
-    from tfmot_onexn.tvm import frontend, linking, processors, rewrite
+    from tfmot_onexn.tvm import frontend, processors, rewrite
 
     tvm_target, tile = processors.processor(target)
-    files.require_writable(path)
+    if format == builds.VM:
+        files.require_writable(path)
     with tempfile.TemporaryDirectory() as folder:
         source, name = model_or_tflite, ""
         if not isinstance(source, str | os.PathLike):
@@ -57,23 +65,19 @@ def build_tvm(
         ports = _ports(module["main"])
         progress("Choosing kernels")
         rewritten = rewrite.rewrite(module, tile)
+        row = dataclasses.asdict(told)
+        del row["size_bytes"]
+        about = {
+            "schema": trailer.SCHEMA,
+            "format": format,
+            "target": target,
+            "model": name or pathlib.Path(source).stem,
+            **ports,
+            "row": row,
+        }
         progress("Compiling")
-        executable = _compile(rewritten.module, tvm_target)
-        progress("Linking")
-        with files.replacing(path) as temporary:
-            linking.link(executable, temporary, targets.resolve(target))
-            row = dataclasses.asdict(told)
-            del row["size_bytes"]
-            trailer.append(
-                temporary,
-                {
-                    "format": "vm",
-                    "target": target,
-                    "model": name or pathlib.Path(source).stem,
-                    **ports,
-                    "row": row,
-                },
-            )
+        write = _write_plan if format == builds.PLAN else _write_library
+        write(rewritten.module, tvm_target, target, path, about)
 
 
 def _convert(model: Any, path: pathlib.Path) -> None:
@@ -83,13 +87,39 @@ def _convert(model: Any, path: pathlib.Path) -> None:
     convert_to_tflite(model, path)
 
 
-def _compile(module: Any, target: Any) -> Any:
+def _write_library(
+    module: Any,
+    tvm_target: Any,
+    target: str,
+    path: str | os.PathLike,
+    about: dict[str, Any],
+) -> None:
     import tvm
+
+    from tfmot_onexn.tvm import linking
 
     with warnings.catch_warnings():
         # of TVM's own making
         warnings.simplefilter("ignore")
-        return tvm.compile(module, target)
+        executable = tvm.compile(module, tvm_target)
+    with files.replacing(path) as temporary:
+        linking.link(executable, temporary, targets.resolve(target))
+        trailer.append(temporary, about)
+
+
+def _write_plan(
+    module: Any,
+    tvm_target: Any,
+    target: str,
+    path: str | os.PathLike,
+    about: dict[str, Any],
+) -> None:
+    from tfmot_onexn.tvm import plan
+
+    with warnings.catch_warnings():
+        # of TVM's own making
+        warnings.simplefilter("ignore")
+        plan.write(module, tvm_target, targets.resolve(target), path, about)
 
 
 def _ports(main: Any) -> dict[str, list[dict[str, Any]]]:

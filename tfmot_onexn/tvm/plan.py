@@ -15,13 +15,13 @@ from tvm.target.codegen import llvm_cpu_has_features
 
 from tfmot_onexn.targets import Target
 from tfmot_onexn.tvm import plan_link
+from tfmot_onexn.tvm.builds import ABOUT
 from tfmot_onexn.tvm.plan_file import encode
 from tfmot_onexn.tvm.plan_lowering import lower
 
 PLAN = "plan.bin"
 WEIGHTS = "weights.bin"
 HEADER = "runner.h"
-ABOUT = "about.json"
 
 
 def write(

@@ -53,12 +53,8 @@ def append(path: str | os.PathLike, description: Mapping[str, Any]) -> None:
       ValueError: if the description lacks something.
     """
     content = pathlib.Path(path).read_bytes()
-    document = {
-        "schema": SCHEMA,
-        **description,
-        "sha256": hashlib.sha256(content).hexdigest(),
-    }
-    _require_complete(document)
+    document = checked({"schema": SCHEMA, **description})
+    document["sha256"] = hashlib.sha256(content).hexdigest()
     written = json.dumps(document).encode()
     length = len(written).to_bytes(_LENGTH, "little")
     with pathlib.Path(path).open("ab") as file:
@@ -91,16 +87,20 @@ def read(path: str | os.PathLike) -> dict[str, Any]:
         if start < len(_ELF):
             raise ValueError("its description is longer than the file")
         document = json.loads(content[max(start, 0) : end])
-        _require_complete(document)
-        if hashlib.sha256(content[:start]).hexdigest() != document["sha256"]:
+        checked(document)
+        if hashlib.sha256(content[:start]).hexdigest() != document.get("sha256"):
             raise ValueError("the library has another checksum than the description")
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: {error}. {_REMEDY}") from error
     return document
 
 
-def _require_complete(document: Any) -> None:
-    """Raises ValueError unless a description has all that readers rely on."""
+def checked(document: Any) -> dict[str, Any]:
+    """Returns a description if it has all that readers rely on.
+
+    Raises:
+      ValueError: if it lacks something.
+    """
     if not isinstance(document, dict):
         raise ValueError("its description is no JSON object")
     if document.get("schema") != SCHEMA:
@@ -108,9 +108,10 @@ def _require_complete(document: Any) -> None:
             f"its description has schema {document.get('schema')!r}, this version "
             f"reads {SCHEMA}"
         )
-    for key, kind in {**_KEYS, "sha256": str}.items():
+    for key, kind in _KEYS.items():
         if not isinstance(document.get(key), kind):
             raise ValueError(f"its description has no {key!r} of the right kind")
     for tensor in (*document["inputs"], *document["outputs"]):
         if not isinstance(tensor, dict) or not set(_TENSOR_KEYS) <= set(tensor):
             raise ValueError(f"a tensor of its description lacks one of {_TENSOR_KEYS}")
+    return document

@@ -1,0 +1,46 @@
+"""What a path is of TVM: a library for its virtual machine, a plan, or neither."""
+
+import json
+import os
+import pathlib
+from typing import Any
+
+from tfmot_onexn.tvm import trailer
+
+VM, PLAN = "vm", "plan"
+FORMATS = (VM, PLAN)
+# of a plan: what has its description, and what goes to a device
+ABOUT = "about.json"
+_DEPLOYED = ("plan.bin", "weights.bin", "libplan.so")
+
+
+def format_of(path: str | os.PathLike) -> str | None:
+    """Returns the format that a path is to be taken for, None if it is no TVM build."""
+    if pathlib.Path(path, _DEPLOYED[0]).exists():
+        return PLAN
+    return VM if trailer.is_library(path) else None
+
+
+def describe(path: str | os.PathLike) -> dict[str, Any]:
+    """Returns the description of a build; see `trailer.append`.
+
+    Raises:
+      ValueError: if it is none, or damaged.
+    """
+    if format_of(path) != PLAN:
+        return trailer.read(path)
+    about = pathlib.Path(path, ABOUT)
+    try:
+        return trailer.checked(json.loads(about.read_text("utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(
+            f"{about} is missing or damaged ({error}). Build the plan again with "
+            "`onexn build --format plan`."
+        ) from error
+
+
+def size(path: str | os.PathLike) -> int:
+    """Returns the bytes of what goes to a device."""
+    if format_of(path) != PLAN:
+        return os.path.getsize(path)
+    return sum(os.path.getsize(pathlib.Path(path, name)) for name in _DEPLOYED)
