@@ -23,7 +23,8 @@ setup: .venv/ready
 # what the delegate is built from
 DELEGATE := $(wildcard $(addprefix tflite_delegate/,CMakeLists.txt *.map *.cc *.h kernels/*))
 
-CPP := $(wildcard $(addprefix tflite_delegate/,*.cc *.h */*.cc */*.h))
+CPP := $(wildcard $(addprefix tflite_delegate/,*.cc *.h */*.cc */*.h) \
+	tfmot_onexn/tvm/runner/*.[ch] tests/tvm/runner/*.c)
 
 .venv/ready: constraints.txt pyproject.toml setup.py build_backend.py $(DELEGATE)
 	$(PYTHON) -m venv .venv
@@ -122,6 +123,7 @@ emulate: .venv/ready-dev
 	PYTHONPATH=$(EMULATED)/arm64/site $(AARCH64) $(EMULATED)/arm64/root \
 		$(EMULATED)/arm64/root/usr/bin/python3.11 tests/emulated/run_network.py \
 		$(EMULATED) build/emulated-aarch64/libonexn_delegate.so neon
+	$(BIN)/python tests/emulated/run_plans.py $(EMULATED)
 
 clean:
 	rm -rf .venv .venv-tflite-runtime build site *.egg-info

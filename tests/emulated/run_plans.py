@@ -17,9 +17,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import numpy as np
 import relax_modules
+import tvm_networks
 
 from tfmot_onexn import targets
-from tfmot_onexn.tvm import plan, processors
+from tfmot_onexn.tvm import frontend, plan, processors, rewrite
 
 # programs need no library, so the emulators need no system
 _EMULATORS = {
@@ -64,6 +65,17 @@ def refuse(network: relax_modules.Network, folder: pathlib.Path) -> None:
         sys.exit(f"{name} runs where it cannot: {done}")
 
 
+def whole(file: pathlib.Path, name: str) -> relax_modules.Network:
+    """A network of a file, with the kernels of a target."""
+    tile = processors.processor(name)[1]
+    image = tvm_networks.image()
+    return relax_modules.Network(
+        rewrite.rewrite(frontend.load(file), tile).module,
+        [image],
+        [tvm_networks.stock(file, image)],
+    )
+
+
 if __name__ == "__main__":
     top = pathlib.Path(sys.argv[1], "plans")
     shutil.rmtree(top, ignore_errors=True)
@@ -72,4 +84,12 @@ if __name__ == "__main__":
             place = top / f"{emulated}-{make.__name__}"
             place.mkdir(parents=True)
             run(make(), emulated, place)
+        for network, n in (("mobilenet_v2", 16), ("mobilenet_v3_small", 4)):
+            place = top / f"{emulated}-{network}"
+            place.mkdir(parents=True)
+            run(
+                whole(tvm_networks.file_of(place, network, n), emulated),
+                emulated,
+                place,
+            )
     refuse(relax_modules.network(), top / "x86-64-v3")
