@@ -1,9 +1,9 @@
 """How fast networks run as TVM builds, beside dense ones on XNNPACK.
 
-Each file, dense and pruned in 1xN blocks, is built with TVM. The builds, the same files
-with the delegate, and the dense file in stock LiteRT take turns, each in a process of
-its own. Weights are random, filters are not rearranged. Prints a table, writes
-``tvm_speed.json`` and renews the table of a README.
+Each file, dense and pruned in 1xN blocks, is built with TVM, for its virtual machine
+and as a plan. The builds, the same files with the delegate, and the dense file in stock
+LiteRT take turns, each in a process of its own. Weights are random, filters are not
+rearranged. Prints a table, writes ``tvm_speed.json`` and renews the table of a README.
 
 Run as ``python -m tfmot_onexn.experiments.tvm_speed [--quick]``.
 """
@@ -27,7 +27,7 @@ from tfmot_onexn.experiments import model_speed, tables
 from tfmot_onexn.experiments.model_speed import Case, Plan
 from tfmot_onexn.experiments.tables import Table, percent
 from tfmot_onexn.networks import files
-from tfmot_onexn.tvm import build
+from tfmot_onexn.tvm import build, builds
 
 MARKERS = ("<!-- bench-tvm -->", "<!-- /bench-tvm -->")
 PLANS = (
@@ -45,7 +45,9 @@ QUICK = (Plan("mobilenet_v2", ((16, 0.75),), rounds=4, runs=3),)
 _STOCK, _DELEGATE = "litert", "litert+delegate"
 # ways to run a file: the runtime and its threads
 _BASE = (_STOCK, 1)
-_WAYS = ((_DELEGATE, 1), (runtimes.TVM_VM, 1), (runtimes.TVM_VM, 2))
+_VM, _PLAN = (runtimes.TVM_VM, 1), (runtimes.TVM_PLAN, 1)
+_TWO = (runtimes.TVM_PLAN, 2)
+_WAYS = ((_DELEGATE, 1), _VM, _PLAN, _TWO)
 _WIDTH = 130
 
 
@@ -57,20 +59,22 @@ class FileResult:
       network: by name.
       n: output channels per block, None for the dense file.
       sparsity: share of blocks that are zero in pruned layers.
-      tvm_ms: the build's median.
-      tvm: how much faster it is than the dense file in stock LiteRT.
+      plan_ms: the plan's median.
+      plan: how much faster it is than the dense file in stock LiteRT.
+      machine: the same of the library in TVM's virtual machine.
       delegate: the same of the file with the delegate.
-      over_dense_tvm: how much faster it is than the dense build.
-      two_threads: how much faster two threads are than one.
+      over_dense_plan: how much faster the plan is than the dense one.
+      two_threads: how much faster the plan is on two threads than on one.
     """
 
     network: str
     n: int | None
     sparsity: float
-    tvm_ms: float
-    tvm: Ratio
+    plan_ms: float
+    plan: Ratio
+    machine: Ratio
     delegate: Ratio
-    over_dense_tvm: Ratio
+    over_dense_plan: Ratio
     two_threads: Ratio
 
 
@@ -125,14 +129,19 @@ def _jobs(
     """Builds each file; returns the ways to run it: a key, the job and a row."""
     jobs = []
     for case, (path, row) in track(written.items(), len(written), "Building with TVM"):
-        library = str(pathlib.Path(path).with_suffix(".so"))
-        build.build_tvm(path, library)
+        of_runtime = {_STOCK: path, _DELEGATE: path}
+        for runtime, suffix, format_ in (
+            (runtimes.TVM_VM, ".so", builds.VM),
+            (runtimes.TVM_PLAN, ".plan", builds.PLAN),
+        ):
+            of_runtime[runtime] = str(pathlib.Path(path).with_suffix(suffix))
+            build.build_tvm(path, of_runtime[runtime], format=format_)
         ways = [_BASE, *_WAYS] if case is None else list(_WAYS)
         for runtime, threads in ways:
-            artifact = library if runtimes.is_tvm(runtime) else path
+            artifact = of_runtime[runtime]
             job = Job(artifact, runtime, threads)
             named = dataclasses.replace(row, artifact=pathlib.Path(artifact).name)
-            named.size_bytes = pathlib.Path(artifact).stat().st_size
+            named.size_bytes = builds.size(artifact)
             jobs.append(((case, (runtime, threads)), job, named))
     return jobs
 
@@ -142,18 +151,20 @@ def _result(
     case: Case | None,
     milliseconds: dict[tuple[Case | None, tuple[str, int]], np.ndarray],
 ) -> FileResult:
-    one, two = (runtimes.TVM_VM, 1), (runtimes.TVM_VM, 2)
     dense = milliseconds[None, _BASE]
     n, sparsity = (None, 0.0) if case is None else case
     return FileResult(
         network=plan.network,
         n=n,
         sparsity=sparsity,
-        tvm_ms=float(np.median(milliseconds[case, one])),
-        tvm=paired.ratio(dense, milliseconds[case, one]),
+        plan_ms=float(np.median(milliseconds[case, _PLAN])),
+        plan=paired.ratio(dense, milliseconds[case, _PLAN]),
+        machine=paired.ratio(dense, milliseconds[case, _VM]),
         delegate=paired.ratio(dense, milliseconds[case, (_DELEGATE, 1)]),
-        over_dense_tvm=paired.ratio(milliseconds[None, one], milliseconds[case, one]),
-        two_threads=paired.ratio(milliseconds[case, one], milliseconds[case, two]),
+        over_dense_plan=paired.ratio(
+            milliseconds[None, _PLAN], milliseconds[case, _PLAN]
+        ),
+        two_threads=paired.ratio(milliseconds[case, _PLAN], milliseconds[case, _TWO]),
     )
 
 
@@ -165,19 +176,20 @@ def table(measured: Sequence[Measured]) -> Table:
             "dense" if file.n is None else str(file.n),
             percent(file.sparsity),
             f"{each.dense_ms:.2f}",
-            f"{file.tvm_ms:.2f}",
-            str(file.tvm),
+            f"{file.plan_ms:.2f}",
+            str(file.plan),
+            f"{file.machine.value:.2f}×",
             f"{file.delegate.value:.2f}×",
-            f"{file.over_dense_tvm.value:.2f}×",
+            f"{file.over_dense_plan.value:.2f}×",
             f"{file.two_threads.value:.2f}×",
         )
         for each in measured
         for file in each.files
     ]
     header = (
-        *("network", "N", "zeros", "dense in LiteRT, ms", "TVM, ms"),
-        *("TVM over dense LiteRT", "delegate over it", "TVM over dense TVM"),
-        "two threads over one",
+        *("network", "N", "zeros", "dense in LiteRT, ms", "plan, ms"),
+        *("plan over dense LiteRT", "virtual machine over it", "delegate over it"),
+        *("plan over dense plan", "plan, two threads over one"),
     )
     return Table("Networks built with TVM", header, tuple(rows))
 
