@@ -25,7 +25,10 @@ def kernels_of(tmp_path, name, n=None):
         # scaling of the image, and the gates of squeeze and excite
         (
             "mobilenet_v3_small",
-            {"Convolution": 1, "Depthwise": 11, "Product": 40, "Pool": 9, "Steps": 10},
+            {
+                **{"Convolution": 1, "Depthwise": 11, "Product": 22, "Dense": 18},
+                **{"Pool": 9, "Steps": 10},
+            },
         ),
         (
             "resnet50",

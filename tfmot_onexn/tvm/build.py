@@ -65,19 +65,24 @@ def build_tvm(
         ports = _ports(module["main"])
         progress("Choosing kernels")
         rewritten = rewrite.rewrite(module, tile)
-        row = dataclasses.asdict(told)
-        del row["size_bytes"]
         about = {
             "schema": trailer.SCHEMA,
             "format": format,
             "target": target,
             "model": name or pathlib.Path(source).stem,
             **ports,
-            "row": row,
+            "row": _row(told),
         }
         progress("Compiling")
         write = _write_plan if format == builds.PLAN else _write_library
         write(rewritten.module, tvm_target, target, path, about)
+
+
+def _row(told: description.Description) -> dict[str, Any]:
+    row = dataclasses.asdict(told)
+    # of the file, not of the build
+    del row["size_bytes"]
+    return row
 
 
 def _convert(model: Any, path: pathlib.Path) -> None:

@@ -92,8 +92,8 @@ def variables(expression: Any) -> list[Any]:
         expression,
         lambda each: found.append(each) if isinstance(each, relax.Var) else None,
     )
-    if isinstance(expression, ir.Call):
-        # a variable that is read twice is visited once
-        direct = [arg for arg in expression.args if isinstance(arg, relax.Var)]
-        found += [var for var in direct if direct.count(var) > 1][1:]
-    return found
+    once = list(dict.fromkeys(found))
+    if not isinstance(expression, ir.Call):
+        return once
+    direct = [arg for arg in expression.args if isinstance(arg, relax.Var)]
+    return [var for var in once for _ in range(max(1, direct.count(var)))]

@@ -140,9 +140,9 @@ def encoded(kernel: np.ndarray) -> tuple[int, np.ndarray, np.ndarray, np.ndarray
     if n > _WIDEST_BLOCK:
         n = math.gcd(n, 16)
     data, indices, indptr = bsr.encode(kernel, n)
-    data = data.reshape(len(indices), -1, n)
+    window = math.prod(kernel.shape[:2])
+    data = data.reshape(len(indices), window, n)
     if not len(indices):
-        window = math.prod(kernel.shape[:2])
         return n, np.zeros((1, window, n), np.float32), np.zeros(1, np.int32), indptr
     return n, data, indices, indptr
 

@@ -13,6 +13,7 @@ from tfmot_onexn.targets import Target
 
 # the oldest C library that a file linked with zig runs with
 _GLIBC = "2.17"
+_DIVISION = pathlib.Path(__file__).with_name("runner") / "division.c"
 
 
 def link(executable: Any, path: str | os.PathLike, target: Target) -> None:
@@ -29,10 +30,12 @@ def link(executable: Any, path: str | os.PathLike, target: Target) -> None:
       ValueError: if there is nothing to link with, or it fails.
     """
     command = _linker(target)
+    # what kernels call of the compiler's library, which zig's lacks for ARM
+    own = [str(_DIVISION)] if target.processor == "armv7l" else []
 
     def run(output: str, objects: Sequence[str], **_: Any) -> None:
         done = subprocess.run(
-            [*command, "-shared", "-fPIC", "-o", output, *objects],
+            [*command, "-shared", "-fPIC", "-o", output, *objects, *own],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

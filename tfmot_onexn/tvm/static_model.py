@@ -55,7 +55,8 @@ def _fix_shapes(model: Any, graph: Any) -> None:
         if len(operator.inputs) < 2:
             continue
         shape = graph.tensors[operator.outputs[0]].shape
-        if flatbuffer.constant(model, graph.tensors[operator.inputs[1]]) is not None:
+        given = graph.tensors[operator.inputs[1]]
+        if flatbuffer.constant_bytes(model, given) is not None:
             continue
         tensor = schema.TensorT()
         tensor.name = b"shape"

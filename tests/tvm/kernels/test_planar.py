@@ -1,0 +1,37 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import tvm_kernels
+
+from tfmot_onexn.tvm.kernels import planar
+from tfmot_onexn.tvm.kernels.epilogue import Clip, Operand
+from tfmot_onexn.tvm.kernels.product import Product
+
+SHAPE = (1, 9, 7, 24)
+
+
+@pytest.mark.parametrize("steps", [(Clip(0.0, 6.0),), (Operand("add"), Clip(0.0, 9.0))])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 6, 8])
+def test_it_computes_what_the_direct_product_does(n, steps, rng):
+    tile = tvm_kernels.TILES["avx512"]
+    kernel = rng.normal(size=(1, 1, 21, 24)).astype(np.float32)
+    _, data, indices, indptr = tvm_kernels.blocks(rng, kernel, n)
+    x = rng.normal(size=(*SHAPE[:3], 21)).astype(np.float32)
+    bias = rng.normal(size=24).astype(np.float32)
+    others = tvm_kernels.others(rng, steps, SHAPE)
+    product = Product(SHAPE, 21, n, len(data), steps)
+    arguments = [x, data, indices, indptr, bias, *others]
+    found, direct = (
+        tvm_kernels.run(product, each, arguments, SHAPE)
+        for each in (tile, dataclasses.replace(tile, least_direct=1))
+    )
+    tvm_kernels.assert_close(found, direct)
+
+
+def test_sums_fit_the_registers():
+    assert planar.vectors(8, 1000, 16, 32) == 3
+    assert planar.vectors(1, 1000, 16, 32) == 8
+    assert planar.vectors(4, 40, 16, 32) == 2
+    # too few pixels for a vector
+    assert planar.vectors(4, 15, 16, 32) == 0

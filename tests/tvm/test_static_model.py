@@ -1,0 +1,47 @@
+import numpy as np
+import pytest
+import tvm_networks
+from ai_edge_litert import schema_py_generated as schema
+
+from tfmot_onexn.tflite import convert, flatbuffer, kernels
+from tfmot_onexn.tvm import static_model
+
+Op = schema.BuiltinOperator
+
+
+def operators(model):
+    [graph] = model.subgraphs
+    return [flatbuffer.operator_of(model, each) for each in graph.operators]
+
+
+@pytest.mark.parametrize("float16", [False, True])
+def test_kernels_become_dense_constants(float16, tmp_path):
+    file = tvm_networks.file_of(tmp_path, "mobilenet_v2", 16, float16=float16)
+    model = flatbuffer.read_file(file)
+    assert Op.DENSIFY in operators(model)
+    assert (Op.DEQUANTIZE in operators(model)) is float16
+    stored = [each.kernel for each in kernels.read(model)]
+    static_model.prepare(model)
+    assert not {Op.DENSIFY, Op.DEQUANTIZE} & set(operators(model))
+    for found, kernel in zip(kernels.read(model), stored, strict=True):
+        assert found.n is None
+        assert found.kernel.dtype == np.float32
+        np.testing.assert_array_equal(found.kernel, kernel)
+
+
+def test_shapes_that_are_computed_become_constants(tmp_path):
+    file = tmp_path / "head.tflite"
+    convert.convert_to_tflite(tvm_networks.network("mobilenet", top=True), file)
+    model = flatbuffer.read_file(file)
+    assert Op.SHAPE in operators(model)
+    static_model.prepare(model)
+    # what computed them is not needed any more
+    assert not {Op.SHAPE, Op.STRIDED_SLICE, Op.PACK} & set(operators(model))
+    [graph] = model.subgraphs
+    [reshape] = [
+        each
+        for each in graph.operators
+        if flatbuffer.operator_of(model, each) == Op.RESHAPE
+    ]
+    shape = flatbuffer.constant_bytes(model, graph.tensors[reshape.inputs[1]])
+    np.testing.assert_array_equal(shape.view(np.int32), [1, 1000])

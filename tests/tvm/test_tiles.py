@@ -1,0 +1,18 @@
+import pytest
+
+from tfmot_onexn.tvm import tiles
+
+
+@pytest.mark.parametrize("tile", [tiles.AVX512, tiles.AVX2, tiles.NEON64, tiles.NEON32])
+@pytest.mark.parametrize("width", [1, 2, 4, 8, 16])
+def test_sums_weights_and_an_input_fit_the_registers(tile, width):
+    vectors = max(1, width // tile.lanes)
+    assert 1 <= tile.pixels(width) <= 28
+    assert tile.pixels(width) * vectors + vectors + 2 <= tile.registers
+
+
+def test_what_fits():
+    assert tiles.AVX512.pixels(16) == 28
+    assert tiles.AVX2.pixels(16) == 6
+    assert tiles.NEON64.pixels(16) == 6
+    assert tiles.NEON64.pixels(4) == 28
