@@ -26,8 +26,12 @@ def kernels_of(tmp_path, name, n=None):
         (
             "mobilenet_v3_small",
             {
-                **{"Convolution": 1, "Depthwise": 11, "Product": 22, "Dense": 18},
-                **{"Pool": 9, "Steps": 10},
+                "Convolution": 1,
+                "Depthwise": 11,
+                "Product": 22,
+                "Dense": 18,
+                "Pool": 9,
+                "Steps": 10,
             },
         ),
         (

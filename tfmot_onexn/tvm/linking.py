@@ -35,7 +35,7 @@ def link(executable: Any, path: str | os.PathLike, target: Target) -> None:
 
     def run(output: str, objects: Sequence[str], **_: Any) -> None:
         done = subprocess.run(
-            [*command, "-shared", "-fPIC", "-o", output, *objects, *own],
+            [*command, "-O2", "-shared", "-fPIC", "-o", output, *objects, *own],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
