@@ -1,3 +1,6 @@
+import json
+import warnings
+
 import numpy as np
 import pytest
 import tf_keras
@@ -5,8 +8,8 @@ import tvm_networks
 from tf_keras import layers
 
 from tfmot_onexn.networks.random_weights import randomize
-from tfmot_onexn.tflite import convert
-from tfmot_onexn.tvm import trailer, vm_runtime
+from tfmot_onexn.tflite import convert, interpreter
+from tfmot_onexn.tvm import builds, plan_runtime, trailer, vm_runtime
 from tfmot_onexn.tvm.build import build_tvm
 
 TOLERANCE = 1e-5
@@ -74,6 +77,49 @@ def test_weights_in_half_precision(tmp_path):
     x = tvm_networks.image((1, 12, 10, 3))
     [found] = built(tmp_path, file).run([x])
     assert tvm_networks.error(found, tvm_networks.stock(file, x)) <= TOLERANCE
+
+
+def several():
+    """A network with three outputs; what computes one reads another."""
+    image_ = layers.Input((12, 10, 3))
+    x = layers.Conv2D(8, 3, 2, activation="relu")(image_)
+    y = layers.Activation("relu")(layers.Conv2D(4, 1)(x))
+    z = layers.Dense(5)(layers.GlobalAveragePooling2D()(x))
+    return randomize(tf_keras.Model(image_, [x, y, z]))
+
+
+@pytest.mark.parametrize("format", builds.FORMATS)
+def test_several_outputs(format, tmp_path):
+    model = several()
+    file, path = tmp_path / "several.tflite", tmp_path / "several.so"
+    convert.convert_to_tflite(model, file)
+    # of the tuple, too, which is no operator
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        build_tvm(file, path, format=format)
+    x = tvm_networks.image((1, 12, 10, 3))
+    if format == builds.VM:
+        outputs, found = trailer.read(path)["outputs"], vm_runtime.load(path).run([x])
+    else:
+        outputs = json.loads((path / builds.ABOUT).read_text())["outputs"]
+        with plan_runtime.Plan(path) as plan:
+            assert [port.name for port in plan.outputs] == [
+                port["name"] for port in outputs
+            ]
+            found = plan.run(x)
+    assert [port["name"] for port in outputs] == ["output_0", "output_1", "output_2"]
+    expected = interpreter_outputs(file, x)
+    assert [port["shape"] for port in outputs] == [list(y.shape) for y in expected]
+    assert len(found) == len(expected) == 3
+    for mine, stock in zip(found, expected, strict=True):
+        assert tvm_networks.error(mine, stock) <= TOLERANCE
+
+
+def interpreter_outputs(file, x):
+    """Returns all outputs of the stock runtime, in the file's order."""
+    loaded = interpreter.load_interpreter(file, delegate=False)
+    interpreter.run_once(loaded, x)
+    return [loaded.get_tensor(each["index"]) for each in loaded.get_output_details()]
 
 
 def test_what_a_build_tells_of_itself(tmp_path):

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
+import relax_modules
 from tvm import relax
 
-from tfmot_onexn.tvm.graph import Graph, operation, shape_of, variables
+from tfmot_onexn.tvm.graph import Graph, operation, results, shape_of, variables
 
 
 def kind(*shape):
@@ -57,6 +58,20 @@ def test_constants_and_transposed_ones(graph):
     np.testing.assert_array_equal(graph.constant(product.value.args[1]), expected.T)
     assert graph.constant(square.var) is None
     assert variables(turned.value) == []
+
+
+def test_results_of_a_tuple_are_its_fields(graph):
+    [only] = results(graph.function)
+    assert only.same_as(graph.bindings[-1].var)
+    function = relax_modules.several().module["main"]
+    found = results(function)
+    assert [shape_of(each) for each in found] == [(2, 6), (4, 6), (4, 6), (3,)]
+    assert found[2].same_as(function.params[0])
+    of_several = Graph(function)
+    for variable in [*found[:3], of_several.bindings[-1].var]:
+        assert of_several.is_result(variable)
+        assert of_several.only_reader(variable) is None
+    assert not of_several.is_result(function.params[1])
 
 
 def test_a_shape_that_is_not_static_is_refused():

@@ -129,20 +129,24 @@ def _write_plan(
 
 def _ports(main: Any) -> dict[str, list[dict[str, Any]]]:
     """Describes inputs and outputs of a function."""
-    from tfmot_onexn.tvm.graph import variables
+    from tfmot_onexn.tvm.graph import results
 
-    results = variables(main.body.body)
+    found = results(main)
+    # as plans call them
+    names = [f"output_{index}" for index in range(len(found))]
+    if len(found) == 1:
+        names = ["output"]
     return {
-        "inputs": [_port(each) for each in main.params],
-        "outputs": [_port(each) for each in results],
+        "inputs": [_port(str(each.name), each) for each in main.params],
+        "outputs": list(map(_port, names, found)),
     }
 
 
-def _port(variable: Any) -> dict[str, Any]:
+def _port(name: str, expression: Any) -> dict[str, Any]:
     from tfmot_onexn.tvm.graph import shape_of
 
     return {
-        "name": str(variable.name),
-        "shape": list(shape_of(variable)),
-        "dtype": str(variable.ty.dtype),
+        "name": name,
+        "shape": list(shape_of(expression)),
+        "dtype": str(expression.ty.dtype),
     }

@@ -48,7 +48,11 @@ class Graph:
         for binding in self.bindings:
             for used in variables(binding.value):
                 self._readers.setdefault(used, []).append(binding)
-        self._results = set(variables(function.body.body))
+        self._results = {
+            variable
+            for result in (function.body.body, *results(function))
+            for variable in variables(result)
+        }
 
     def readers(self, variable: Any) -> Sequence[Any]:
         """Returns the bindings that read a variable, each as often as it does."""
@@ -83,6 +87,16 @@ class Graph:
             if hasattr(array, "numpy"):
                 return array.numpy()
         return None
+
+
+def results(function: Any) -> list[Any]:
+    """Returns what a function returns: one expression, or the fields of its tuple."""
+    result = function.body.body
+    for block in function.body.blocks:
+        for binding in block.bindings:
+            if binding.var.same_as(result) and isinstance(binding.value, relax.Tuple):
+                result = binding.value
+    return list(result.fields) if isinstance(result, relax.Tuple) else [result]
 
 
 def variables(expression: Any) -> list[Any]:

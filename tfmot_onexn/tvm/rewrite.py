@@ -15,6 +15,7 @@ from tfmot_onexn.tvm.tiles import Tile
 
 # what costs nothing, however it is compiled
 _FREE = {"reshape", "permute_dims", "call_tir"}
+_TUPLES = relax.Tuple | relax.TupleGetItem
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +66,8 @@ def rewrite(module: IRModule, tile: Tile) -> Rewritten:
             bindings.append(binding)
     bindings = _used(bindings, main.body.body)
     for binding in bindings:
-        if operation(binding) not in _FREE:
+        is_free = isinstance(binding.value, _TUPLES) or operation(binding) in _FREE
+        if not is_free:
             left.append(f"{operation(binding) or 'a value'} of {binding.var.name}")
     if left:
         warnings.warn(
