@@ -8,6 +8,7 @@ from tfmot_onexn.tvm.graph import Graph
 from tfmot_onexn.tvm.kernels.convolution import Convolution
 from tfmot_onexn.tvm.kernels.dense import Dense
 from tfmot_onexn.tvm.kernels.depthwise import Depthwise
+from tfmot_onexn.tvm.kernels.pointwise import Steps
 from tfmot_onexn.tvm.kernels.product import Product
 
 
@@ -83,3 +84,19 @@ def test_each_convolution_has_its_kernel(rng):
 def test_a_convolution_in_groups_has_none(rng):
     kernel = rng.normal(size=(3, 3, 2, 8)).astype(np.float32)
     assert layer((1, 4, 4, 4), kernel, groups=2) is None
+
+
+@pytest.mark.parametrize(
+    ("dtype", "expected"), [("float32", Steps), ("float16", None), ("int32", None)]
+)
+def test_only_floats_of_32_bits_have_a_kernel(dtype, expected):
+    x = relax.Var("x", relax.TensorType((1, 2, 2, 8), dtype))
+    builder = relax.BlockBuilder()
+    with builder.function("main", [x]):
+        with builder.dataflow():
+            three = relax.const(np.asarray(3, dtype))
+            result = builder.emit_output(relax.op.add(x, three))
+        builder.emit_func_output(result)
+    graph = Graph(builder.get()["main"])
+    found = layers.layer_of(graph, graph.bindings[0])
+    assert (None if found is None else type(found.kernel)) is expected

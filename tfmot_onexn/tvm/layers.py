@@ -47,7 +47,9 @@ class Layer:
 def layer_of(graph: Graph, binding: Any) -> Layer | None:
     """Returns the layer that begins with a binding, None if no kernel computes it."""
     matcher = _MATCHERS.get(operation(binding))
-    return None if matcher is None else matcher(graph, binding)
+    if matcher is None or str(binding.var.ty.dtype) != "float32":
+        return None
+    return matcher(graph, binding)
 
 
 def _finished(
