@@ -93,6 +93,24 @@ def test_a_hard_swish_whose_gate_is_read_elsewhere_is_none():
     assert tail_of(body).steps == []
 
 
+@pytest.mark.parametrize("inner", ["start", "plus", "gate", "times"])
+def test_a_hard_swish_with_an_inner_result_that_is_returned_is_none(inner):
+    kept = {}
+
+    def body(builder, x):
+        kept["start"] = x
+        kept["plus"] = builder.emit(relax.op.add(x, const(3.0)))
+        kept["gate"] = builder.emit(relax.op.clip(kept["plus"], 0, 6))
+        kept["times"] = builder.emit(relax.op.multiply(x, kept["gate"]))
+        return builder.emit(relax.op.divide(kept["times"], const(6.0)))
+
+    graph = graph_of(body, lambda _, found: relax.Tuple([found, kept[inner]]))
+    assert matching.tail(graph, graph.bindings[0]).steps == []
+    # the last one may be
+    graph = graph_of(body, lambda _, found: relax.Tuple([found]))
+    assert matching.tail(graph, graph.bindings[0]).steps == [HardSwish()]
+
+
 def test_other_feature_maps_and_gates_are_operands():
     def body(builder, x):
         y = builder.emit(relax.op.mean(builder.emit(relax.op.exp(x)), [1, 2], True))
