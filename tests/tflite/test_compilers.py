@@ -52,5 +52,9 @@ def test_the_first_error_of_a_log_is_what_tells_most():
     assert (
         compilers.first_error("a\n\n b.c:1: error: no\nerror: 2") == "b.c:1: error: no"
     )
+    linker = "/usr/bin/ld: cannot find -lm\ncollect2: error: ld returned 1 exit status"
+    assert compilers.first_error(linker) == "/usr/bin/ld: cannot find -lm"
+    alone = "clang: error: linker command failed with exit code 1"
+    assert compilers.first_error(alone) == alone
     assert compilers.first_error("killed\n") == "killed"
     assert compilers.first_error("") == "no message"

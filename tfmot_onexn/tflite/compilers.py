@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import pathlib
+import re
 import shutil
 
 from tfmot_onexn import targets
@@ -15,6 +16,8 @@ EXTRA = "pip install tfmot-onexn[build]"
 # zig takes its processor's abilities from here, not from -mfpu
 _ZIG_CPU = {"armv7l": ["-mcpu=generic+v7a+neon+vfp4"]}
 _COMPILERS = (("CC", ("cc", "gcc", "clang")), ("CXX", ("c++", "g++", "clang++")))
+# what compilers say of a linker that has told the reason already
+_SUMMARY = re.compile(r"ld returned \d+ exit status|linker command failed")
 
 
 def has_compiler() -> bool:
@@ -101,6 +104,7 @@ def android_kit(what: str) -> pathlib.Path:
 def first_error(log: str) -> str:
     """Returns the line of a failed compiler's output that tells most."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
+    lines = [line for line in lines if not _SUMMARY.search(line)] or lines
     telling = [line for line in lines if "error" in line.lower()]
     return (telling or lines or ["no message"])[0]
 
