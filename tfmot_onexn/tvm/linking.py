@@ -1,8 +1,8 @@
 """Links compiled networks into shared libraries."""
 
-import importlib.util
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ from typing import Any
 
 from tfmot_onexn import targets
 from tfmot_onexn.targets import Target
+from tfmot_onexn.tflite import compilers
 
-# the oldest C library that a file linked with zig runs with
-_GLIBC = "2.17"
+_WHAT = "a network"
 _DIVISION = pathlib.Path(__file__).with_name("runner") / "division.c"
 
 
@@ -41,11 +41,9 @@ def link(executable: Any, path: str | os.PathLike, target: Target) -> None:
             text=True,
         )
         if done.returncode != 0:
-            lines = done.stdout.strip().splitlines()
-            telling = [line for line in lines if "error" in line.lower()]
             raise ValueError(
-                f"Linking for {target.name} with {command[0]} failed: "
-                f"{(telling or lines or ['no message'])[0]}"
+                f"Linking {_WHAT} for {compilers.named(target)} with {command[0]} "
+                f"failed: {compilers.first_error(done.stdout)}"
             )
 
     executable.export_library(str(path), fcompile=run)
@@ -53,8 +51,11 @@ def link(executable: Any, path: str | os.PathLike, target: Target) -> None:
 
 def _linker(target: Target) -> list[str]:
     if target.name == targets.HOST:
-        for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-            if name and shutil.which(name):
+        given = os.environ.get("CC")
+        if given:
+            return shlex.split(given)
+        for name in ("cc", "gcc", "clang"):
+            if shutil.which(name):
                 return [name]
     if target.android:
         raise ValueError(
@@ -62,10 +63,5 @@ def _linker(target: Target) -> list[str]:
             "Android, to link against. There is none here; the delegate runs there: "
             f"`onexn delegate --target {target.name}`."
         )
-    package = importlib.util.find_spec("ziglang")
-    if package is None or not package.submodule_search_locations:
-        raise ValueError(
-            f"Linking for {target.name} needs ziglang: pip install tfmot-onexn[build]."
-        )
-    zig = pathlib.Path(package.submodule_search_locations[0], "zig")
-    return [str(zig), "cc", "-target", f"{target.triple}.{_GLIBC}"]
+    zig = compilers.zig_program(target, _WHAT)
+    return [zig, "cc", *compilers.zig_options(target)]
