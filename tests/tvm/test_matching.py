@@ -129,6 +129,29 @@ def test_other_feature_maps_and_gates_are_operands():
     assert found.steps == [Operand("add")]
 
 
+@pytest.mark.parametrize("shape", [(1, 4, 4, 1), (1,), ()])
+def test_scalars_are_operands_of_scalars_only(shape):
+    x = relax.Var("x", relax.TensorType(shape, "float32"))
+    y = relax.Var("y", relax.TensorType((), "float32"))
+    builder = relax.BlockBuilder()
+    with builder.function("main", [x, y]):
+        with builder.dataflow():
+            result = builder.emit_output(relax.op.multiply(x, y))
+        builder.emit_func_output(result)
+    graph = Graph(builder.get()["main"])
+    [binding] = graph.bindings
+    found = matching.step_of(graph, binding, x)
+    assert (found is None) is bool(shape)
+    if found is not None:
+        assert found[0] == Operand("multiply")
+        assert found[1].same_as(y)
+
+
+def test_a_division_by_zero_is_no_step():
+    found = tail_of(lambda builder, x: builder.emit(relax.op.divide(x, const(0.0))))
+    assert found.steps == []
+
+
 def test_it_ends_where_something_else_reads_too():
     def body(builder, x):
         y = builder.emit(relax.op.nn.relu(x))

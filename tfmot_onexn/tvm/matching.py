@@ -80,6 +80,8 @@ def _binary(
     constant = graph.constant(other)
     if constant is not None and constant.size == 1:
         value = float(constant.reshape(()))
+        if name == "divide" and value == 0.0:
+            return None
         if name in ("subtract", "divide"):
             name, value = (
                 ("add", -value) if name == "subtract" else ("multiply", 1.0 / value)
@@ -88,9 +90,9 @@ def _binary(
     if name in ("subtract", "divide"):
         return None
     size = math.prod(shape_of(other))
-    channels = shape[-1]
+    channels = shape[-1:]
     # one value per channel, for all pixels of a single image
-    broadcast = size == channels == shape_of(other)[-1]
+    broadcast = bool(channels) and (size,) == channels == shape_of(other)[-1:]
     if broadcast and (constant is not None or math.prod(shape[:1]) == 1):
         flat = None if constant is None else constant.astype(np.float32).reshape(-1)
         if flat is not None:
