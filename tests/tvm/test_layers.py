@@ -87,10 +87,16 @@ def test_a_convolution_in_groups_has_none(rng):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "expected"), [("float32", Steps), ("float16", None), ("int32", None)]
+    ("dtype", "shape", "expected"),
+    [
+        ("float32", (1, 2, 2, 8), Steps),
+        ("float16", (1, 2, 2, 8), None),
+        ("int32", (1, 2, 2, 8), None),
+        ("float32", (), None),
+    ],
 )
-def test_only_floats_of_32_bits_have_a_kernel(dtype, expected):
-    x = relax.Var("x", relax.TensorType((1, 2, 2, 8), dtype))
+def test_only_arrays_of_float32_have_a_kernel(dtype, shape, expected):
+    x = relax.Var("x", relax.TensorType(shape, dtype))
     builder = relax.BlockBuilder()
     with builder.function("main", [x]):
         with builder.dataflow():

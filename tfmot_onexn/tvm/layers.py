@@ -233,6 +233,8 @@ def _softmax(graph: Graph, binding: Any) -> Layer | None:
 
 def _steps(graph: Graph, binding: Any) -> Layer | None:
     shape = shape_of(binding.var)
+    if not shape:
+        return None
     for x in binding.value.args:
         if not isinstance(x, relax.Var) or shape_of(x) != shape:
             continue
