@@ -2,8 +2,10 @@
 
 Sparse kernels, and those of half precision, become dense float32 constants, which is
 the work of milliseconds here and of seconds there; so do shapes that the file computes.
+What fully connected layers read becomes a matrix, as the importer would keep its axes.
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ def prepare(model: Any) -> None:
     for graph in model.subgraphs:
         _fold_kernels(model, graph)
         _fix_shapes(model, graph)
+        _flatten_inputs(model, graph)
         _drop_unused(graph)
 
 
@@ -58,13 +61,54 @@ def _fix_shapes(model: Any, graph: Any) -> None:
         given = graph.tensors[operator.inputs[1]]
         if flatbuffer.constant_bytes(model, given) is not None:
             continue
-        tensor = schema.TensorT()
-        tensor.name = b"shape"
-        tensor.type = schema.TensorType.INT32
-        tensor.shape = np.array([len(shape)], np.int32)
-        tensor.buffer = _new_buffer(model, np.array(shape, np.int32))
-        graph.tensors.append(tensor)
-        operator.inputs = [operator.inputs[0], len(graph.tensors) - 1]
+        operator.inputs = [operator.inputs[0], _new_shape(model, graph, shape)]
+
+
+def _flatten_inputs(model: Any, graph: Any) -> None:
+    """Reshapes what fully connected layers read, unless it is a matrix."""
+    operators = []
+    for operator in graph.operators:
+        if flatbuffer.operator_of(model, operator) == Op.FULLY_CONNECTED:
+            x, weights = (
+                flatbuffer.integers(graph.tensors[i].shape) for i in operator.inputs[:2]
+            )
+            keeps = operator.builtinOptions and operator.builtinOptions.keepNumDims
+            if len(x) != 2 and not keeps and len(weights) == 2 and weights[1]:
+                shape = [math.prod(x) // weights[1], weights[1]]
+                operators.append(_reshape(model, graph, operator, shape))
+        operators.append(operator)
+    graph.operators = operators
+
+
+def _reshape(model: Any, graph: Any, reader: Any, shape: list[int]) -> Any:
+    """Returns an operator that reshapes the first thing that another reads."""
+    x = int(reader.inputs[0])
+    matrix = schema.TensorT()
+    matrix.name = b"matrix"
+    matrix.type = graph.tensors[x].type
+    matrix.shape = np.array(shape, np.int32)
+    graph.tensors.append(matrix)
+    code = schema.OperatorCodeT()
+    code.builtinCode = code.deprecatedBuiltinCode = Op.RESHAPE
+    code.version = 1
+    model.operatorCodes.append(code)
+    operator = schema.OperatorT()
+    operator.opcodeIndex = len(model.operatorCodes) - 1
+    operator.outputs = [len(graph.tensors) - 1]
+    operator.inputs = [x, _new_shape(model, graph, shape)]
+    reader.inputs = [operator.outputs[0], *reader.inputs[1:]]
+    return operator
+
+
+def _new_shape(model: Any, graph: Any, shape: Any) -> int:
+    """Adds a constant for a shape, and returns its number."""
+    tensor = schema.TensorT()
+    tensor.name = b"shape"
+    tensor.type = schema.TensorType.INT32
+    tensor.shape = np.array([len(shape)], np.int32)
+    tensor.buffer = _new_buffer(model, np.array(shape, np.int32))
+    graph.tensors.append(tensor)
+    return len(graph.tensors) - 1
 
 
 def _drop_unused(graph: Any) -> None:
