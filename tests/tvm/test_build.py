@@ -139,6 +139,11 @@ def test_what_a_build_tells_of_itself(tmp_path):
     assert row["sparsity"] == pytest.approx(0.5, abs=0.02)
 
 
+def test_a_library_that_tvm_would_not_load_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"must end in \.so; call it .*model\.vm\.so"):
+        build_tvm(small(), tmp_path / "model.vm")
+
+
 def test_nothing_is_left_of_a_build_that_fails(tmp_path):
     damaged = tmp_path / "damaged.tflite"
     damaged.write_bytes(b"no model")

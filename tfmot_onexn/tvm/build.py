@@ -42,17 +42,12 @@ def build_tvm(
       ValueError: if TVM is not installed, the file is damaged, TVM cannot import it,
         the target or the format is unknown, or linking fails.
     """
-    if format not in builds.FORMATS:
-        raise ValueError(
-            f"Unknown format {format!r}; choose one of {list(builds.FORMATS)}."
-        )
+    _require_writable(path, format)
     extra.require()
     # TVM's modules not before it is known to be there: the name is public without it
     from tfmot_onexn.tvm import frontend, processors, rewrite
 
     tvm_target, tile = processors.processor(target)
-    if format == builds.VM:
-        files.require_writable(path)
     with tempfile.TemporaryDirectory() as folder:
         source, name = model_or_tflite, ""
         if not isinstance(source, str | os.PathLike):
@@ -76,6 +71,21 @@ def build_tvm(
         progress("Compiling")
         write = _write_plan if format == builds.PLAN else _write_library
         write(rewritten.module, tvm_target, target, path, about)
+
+
+def _require_writable(path: str | os.PathLike, format: str) -> None:
+    """Raises ValueError unless a build of a format can be written there."""
+    if format not in builds.FORMATS:
+        raise ValueError(
+            f"Unknown format {format!r}; choose one of {list(builds.FORMATS)}."
+        )
+    if format == builds.VM and pathlib.Path(path).suffix != ".so":
+        raise ValueError(
+            f"Cannot write {path}: TVM loads a library by its name, which must end in "
+            f".so; call it {path}.so, or ask for the format plan."
+        )
+    if format == builds.VM:
+        files.require_writable(path)
 
 
 def _row(told: description.Description) -> dict[str, Any]:
