@@ -2,6 +2,7 @@ import pytest
 import tf_keras
 from tf_keras import layers
 
+from tfmot_onexn.benchmark import latency
 from tfmot_onexn.experiments import model_speed
 from tfmot_onexn.experiments.model_speed import Plan
 from tfmot_onexn.networks.random_weights import randomize
@@ -79,7 +80,7 @@ def test_windows_are_pruned_if_asked(monkeypatch):
 
 
 def test_a_file_that_fails_is_told(monkeypatch):
-    monkeypatch.setattr(model_speed.latency.sys, "executable", "/bin/false")
+    monkeypatch.setattr(latency.sys, "executable", "/bin/false")
     plan = Plan("mobilenet", ((8, 0.5),), gate=True, loads=0, **SMALL)
     with pytest.raises(ValueError, match="mobilenet, dense: the runtime ended with"):
         model_speed.measure(plan)

@@ -18,7 +18,13 @@ import rich.progress
 from tfmot_onexn.benchmark import machine as machine_lib
 from tfmot_onexn.benchmark.delegate_kernels import Library
 from tfmot_onexn.benchmark.rows import to_json
-from tfmot_onexn.experiments import delegate_tables, kernel_speed, model_speed, tables
+from tfmot_onexn.experiments import (
+    delegate_tables,
+    kernel_speed,
+    model_speed,
+    tables,
+    turns,
+)
 from tfmot_onexn.experiments.kernel_speed import KernelResult
 from tfmot_onexn.experiments.model_speed import Measured
 from tfmot_onexn.networks import files
@@ -118,14 +124,11 @@ def document(results: Results) -> str:
 
 def caption(results: Results) -> str:
     """Returns how it was measured, and on what."""
-    rows = [row for each in results.models for row in each.rows]
-    plans = dict.fromkeys(
-        f"{each.plan.rounds} × {each.plan.runs}" for each in results.models
+    return turns.caption(
+        [(each.plan.rounds, each.plan.runs) for each in results.models],
+        [row for each in results.models for row in each.rows],
+        results.machine,
     )
-    runs = f"Runs in turns, rounds × runs: {' or '.join(plans)}. " if plans else ""
-    noisy = sum(row.status == "noisy" for row in rows)
-    disturbed = f"Other processes disturbed {noisy} of {len(rows)}. " if noisy else ""
-    return f"{runs}{disturbed}{machine_lib.one_line(results.machine)}."
 
 
 def readme_text(results: Results) -> str:

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from tfmot_onexn.benchmark import artifacts, latency, paired
+from tfmot_onexn.benchmark import artifacts, paired
 from tfmot_onexn.benchmark.latency import Job, Track, untracked
 from tfmot_onexn.benchmark.paired import Ratio
 from tfmot_onexn.benchmark.rows import Row
-from tfmot_onexn.experiments import load_cost
+from tfmot_onexn.experiments import load_cost, turns
 from tfmot_onexn.experiments.load_cost import Cost
 from tfmot_onexn.networks import models
 from tfmot_onexn.pruning import policy, prune
@@ -155,26 +155,16 @@ def measure(
     """
     with tempfile.TemporaryDirectory() as folder:
         files = build_files(plan, pathlib.Path(folder), seed, track)
-        untimed = list(_jobs(plan, files, narrow_isa))
-        timings = latency.measure(
-            [job for _, job, _ in untimed],
-            runs=plan.rounds * plan.runs,
+        rows, milliseconds = turns.time_jobs(
+            plan.network,
+            list(_jobs(plan, files, narrow_isa)),
+            (None, DENSE),
             rounds=plan.rounds,
+            runs=plan.runs,
             seed=seed,
             track=track,
         )
         loads = _loads(plan, files, track)
-    rows, milliseconds = [], {}
-    for (key, job, row), timing in zip(untimed, timings, strict=True):
-        if timing.error is not None:
-            raise ValueError(f"{plan.network}, {row.label_at_sparsity}: {timing.error}")
-        artifacts.record(row, job, timing)
-        row.target = _TARGETS.get(job.isa or "", row.target)
-        rows.append(row)
-        milliseconds[key] = np.array(timing.milliseconds).reshape(plan.rounds, -1)
-    dense = milliseconds[None, DENSE]
-    for row in rows:
-        row.speedup = float(np.median(dense)) / (row.median_ms or np.nan)
     results = [_result(plan, case, milliseconds) for case in plan.cases]
     return Measured(plan, rows, results, loads)
 
@@ -231,7 +221,8 @@ def _jobs(
             fastest = ways[DENSE if case is None else DELEGATE]
             ways[TWO] = dataclasses.replace(fastest, threads=2)
         for way, job in ways.items():
-            yield (case, way), job, dataclasses.replace(row)
+            target = _TARGETS.get(job.isa or "", row.target)
+            yield (case, way), job, dataclasses.replace(row, target=target)
 
 
 def _loads(

@@ -18,12 +18,12 @@ import numpy as np
 import rich.console
 import rich.progress
 
-from tfmot_onexn.benchmark import artifacts, latency, paired, runtimes
 from tfmot_onexn.benchmark import machine as machine_lib
+from tfmot_onexn.benchmark import paired, runtimes
 from tfmot_onexn.benchmark.latency import Job, Track, untracked
 from tfmot_onexn.benchmark.paired import Ratio
 from tfmot_onexn.benchmark.rows import Row, to_json
-from tfmot_onexn.experiments import model_speed, tables
+from tfmot_onexn.experiments import model_speed, tables, turns
 from tfmot_onexn.experiments.model_speed import Case, Plan
 from tfmot_onexn.experiments.tables import Table, percent
 from tfmot_onexn.networks import files
@@ -101,24 +101,16 @@ def measure(plan: Plan, *, seed: int = 0, track: Track = untracked) -> Measured:
     """
     with tempfile.TemporaryDirectory() as folder:
         written = model_speed.build_files(plan, pathlib.Path(folder), seed, track)
-        jobs = _jobs(written, track)
-        timings = latency.measure(
-            [job for _, job, _ in jobs],
-            runs=plan.rounds * plan.runs,
+        rows, milliseconds = turns.time_jobs(
+            plan.network,
+            _jobs(written, track),
+            (None, _BASE),
             rounds=plan.rounds,
+            runs=plan.runs,
             seed=seed,
             track=track,
         )
-    rows, milliseconds = [], {}
-    for (key, job, row), timing in zip(jobs, timings, strict=True):
-        if timing.error is not None:
-            raise ValueError(f"{plan.network}, {row.label_at_sparsity}: {timing.error}")
-        artifacts.record(row, job, timing)
-        rows.append(row)
-        milliseconds[key] = np.array(timing.milliseconds).reshape(plan.rounds, -1)
     dense = milliseconds[None, _BASE]
-    for row in rows:
-        row.speedup = float(np.median(dense)) / (row.median_ms or np.nan)
     results = [_result(plan, case, milliseconds) for case in written]
     return Measured(plan, float(np.median(dense)), results, rows)
 
@@ -196,13 +188,9 @@ def table(measured: Sequence[Measured]) -> Table:
 
 def caption(measured: Sequence[Measured], machine: dict) -> str:
     """Returns how it was measured, and on what."""
-    plans = dict.fromkeys(f"{each.plan.rounds} × {each.plan.runs}" for each in measured)
-    rows = [row for each in measured for row in each.rows]
-    noisy = sum(row.status == "noisy" for row in rows)
-    disturbed = f"Other processes disturbed {noisy} of {len(rows)}. " if noisy else ""
-    return (
-        f"Runs in turns, rounds × runs: {' or '.join(plans)}. {disturbed}"
-        f"{machine_lib.one_line(machine)}."
+    plans = [(each.plan.rounds, each.plan.runs) for each in measured]
+    return turns.caption(
+        plans, [row for each in measured for row in each.rows], machine
     )
 
 
