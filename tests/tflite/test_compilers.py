@@ -58,3 +58,37 @@ def test_the_first_error_of_a_log_is_what_tells_most():
     assert compilers.first_error(alone) == alone
     assert compilers.first_error("killed\n") == "killed"
     assert compilers.first_error("") == "no message"
+
+
+def test_this_machine_may_have_a_compiler_of_its_own(tmp_path, monkeypatch):
+    host = targets.resolve("host")
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert compilers.own_c_compiler(host) is None
+    for name in ("clang", "gcc"):
+        (tmp_path / name).touch(mode=0o755)
+    assert compilers.own_c_compiler(host) == [str(tmp_path / "gcc")]
+    monkeypatch.setenv("CC", "ccache 'my cc' -m64")
+    assert compilers.own_c_compiler(host) == ["ccache", "my cc", "-m64"]
+    assert compilers.own_c_compiler(targets.resolve("x86-64-v3")) is None
+
+
+def test_a_compiler_that_fails_is_told_with_its_first_error():
+    host = targets.resolve("host")
+    compilers.run(["true"], "it", host)
+    script = "echo one; echo 'a.c: error: two' >&2; exit 3"
+    with pytest.raises(
+        compilers.BuildError,
+        match=r"^Building it for this machine with sh failed: a\.c: error: two$",
+    ) as raised:
+        compilers.run(["/bin/sh", "-c", script], "it", host)
+    assert raised.value.log == "one\na.c: error: two\n"
+
+
+def test_a_compiler_that_does_not_start_is_told_with_the_remedy():
+    target = targets.resolve("x86-64-v3")
+    with pytest.raises(
+        compilers.BuildError,
+        match="it for x86-64-v3 needs no-such-cc, which does not start: No such file",
+    ):
+        compilers.run(["no-such-cc"], "it", target)

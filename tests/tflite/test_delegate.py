@@ -5,7 +5,7 @@ import struct
 import pytest
 from ai_edge_litert.interpreter import load_delegate
 
-from tfmot_onexn.tflite import delegate, delegate_build
+from tfmot_onexn.tflite import compilers, delegate, delegate_build
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path, monkeypatch):
         delegate.write(tmp_path / "none" / "a.so")
 
     def fail(wanted, folder):
-        raise delegate_build.BuildError("Building failed", "")
+        raise compilers.BuildError("Building failed", "")
 
     monkeypatch.setattr(delegate_build, "build", fail)
     (tmp_path / "old.so").write_text("old")

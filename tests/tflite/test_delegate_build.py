@@ -109,7 +109,7 @@ def test_a_failed_build_tells_the_first_error(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(delegate_build, "sources", lambda: sources)
     with pytest.raises(
-        delegate_build.BuildError, match="for this machine failed: CMake Error"
+        compilers.BuildError, match="for this machine with cmake failed: CMake Error"
     ) as raised:
         delegate_build.build(targets.resolve("host"), tmp_path / "build")
     assert "no such thing" in raised.value.log

@@ -7,6 +7,7 @@ from tvm import relax
 from tvm.tirx.script.builder import ir
 
 from tfmot_onexn import targets
+from tfmot_onexn.tflite import compilers
 from tfmot_onexn.tvm import linking, processors
 from tfmot_onexn.tvm.kernels import tir
 
@@ -28,7 +29,7 @@ def test_a_linked_library_computes(executable, tmp_path):
 
 def test_zig_links_where_there_is_no_compiler(executable, tmp_path, monkeypatch):
     monkeypatch.delenv("CC", raising=False)
-    monkeypatch.setattr(linking.shutil, "which", lambda name: None)
+    monkeypatch.setattr(compilers.shutil, "which", lambda name: None)
     linking.link(executable, tmp_path / "model.so", targets.resolve("host"))
     assert (tmp_path / "model.so").read_bytes()[:4] == b"\x7fELF"
 

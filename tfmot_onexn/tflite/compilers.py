@@ -1,10 +1,16 @@
-"""C compilers for this machine and others: its own, zig from PyPI, Android's."""
+"""C compilers for this machine and others: its own, zig from PyPI, Android's.
+
+Building the delegate while the package is installed needs it, with Python alone.
+"""
 
 import importlib.util
 import os
 import pathlib
 import re
+import shlex
 import shutil
+import subprocess
+from collections.abc import Sequence
 
 from tfmot_onexn import targets
 from tfmot_onexn.targets import Target
@@ -20,12 +26,42 @@ _COMPILERS = (("CC", ("cc", "gcc", "clang")), ("CXX", ("c++", "g++", "clang++"))
 _SUMMARY = re.compile(r"ld returned \d+ exit status|linker command failed")
 
 
+class BuildError(ValueError):
+    """A build that failed.
+
+    Attributes:
+      log: what the compiler printed.
+    """
+
+    def __init__(self, message: str, log: str):
+        super().__init__(message)
+        self.log = log
+
+
 def has_compiler() -> bool:
     """Whether CMake finds compilers of its own for C and C++."""
     return all(
         os.environ.get(variable) or any(map(shutil.which, names))
         for variable, names in _COMPILERS
     )
+
+
+def own_c_compiler(target: Target) -> list[str] | None:
+    """Returns the command of this machine's own C compiler.
+
+    ``CC`` names it, with options if need be; else it is the first that is found.
+
+    Args:
+      target: what for; None is returned for all but "host".
+    """
+    if target.name != targets.HOST:
+        return None
+    variable, names = _COMPILERS[0]
+    given = os.environ.get(variable)
+    if given:
+        return shlex.split(given)
+    found = next(filter(None, map(shutil.which, names)), None)
+    return [found] if found else None
 
 
 def named(target: Target) -> str:
@@ -99,6 +135,36 @@ def android_kit(what: str) -> pathlib.Path:
             f"{toolchain} is missing."
         )
     return pathlib.Path(kit)
+
+
+def run(command: Sequence[str], what: str, target: Target) -> None:
+    """Runs a compiler, or what calls one.
+
+    Args:
+      command: the program and its arguments.
+      what: is built, for the message.
+      target: what for.
+
+    Raises:
+      BuildError: if it cannot be started, or fails.
+    """
+    program = pathlib.Path(command[0]).name
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+    except OSError as error:
+        raise BuildError(
+            f"Building {what} for {named(target)} needs {command[0]}, which does not "
+            f"start: {error.strerror}. Install it, or set CC to another compiler.",
+            "",
+        ) from error
+    if done.returncode != 0:
+        raise BuildError(
+            f"Building {what} for {named(target)} with {program} failed: "
+            f"{first_error(done.stdout)}",
+            done.stdout,
+        )
 
 
 def first_error(log: str) -> str:

@@ -8,7 +8,6 @@ import os
 import pathlib
 import shlex
 import shutil
-import subprocess
 import sysconfig
 
 from tfmot_onexn import targets
@@ -17,9 +16,8 @@ from tfmot_onexn.tflite.compilers import (
     ANDROID_API,
     EXTRA,
     android_kit,
-    first_error,
     has_compiler,
-    named,
+    run,
     zig_options,
     zig_program,
 )
@@ -31,18 +29,6 @@ SOURCES = ("CMakeLists.txt", "*.map", "*.cc", "*.h", "kernels/*.cc", "kernels/*.
 _WHAT = "the delegate"
 # the NDK's name for the processor
 _ANDROID_ABI = "arm64-v8a"
-
-
-class BuildError(ValueError):
-    """A build that failed.
-
-    Attributes:
-      log: what CMake and the compiler printed.
-    """
-
-    def __init__(self, message: str, log: str):
-        super().__init__(message)
-        self.log = log
 
 
 def sources() -> pathlib.Path:
@@ -74,7 +60,7 @@ def build(target: Target, directory: pathlib.Path) -> pathlib.Path:
       The path of the library in ``directory``.
 
     Raises:
-      BuildError: if CMake or the compiler fails.
+      compilers.BuildError: if CMake or the compiler fails.
       ValueError: if a tool is missing.
     """
     directory = pathlib.Path(directory).resolve()
@@ -90,8 +76,9 @@ def build(target: Target, directory: pathlib.Path) -> pathlib.Path:
         configure += _android()
     elif target.name != targets.HOST or not has_compiler():
         configure.append(f"-DCMAKE_TOOLCHAIN_FILE={_zig(target, directory)}")
-    _run(configure, target)
-    _run([cmake, "--build", str(directory), "--target", "onexn_delegate"], target)
+    run(configure, _WHAT, target)
+    compiling = [cmake, "--build", str(directory), "--target", "onexn_delegate"]
+    run(compiling, _WHAT, target)
     return directory / LIBRARY
 
 
@@ -149,15 +136,3 @@ def _zig(target: Target, directory: pathlib.Path) -> pathlib.Path:
     toolchain = directory / "zig.cmake"
     toolchain.write_text("\n".join(lines) + "\n")
     return toolchain
-
-
-def _run(command: list[str], target: Target) -> None:
-    done = subprocess.run(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
-    if done.returncode == 0:
-        return
-    raise BuildError(
-        f"Building the delegate for {named(target)} failed: {first_error(done.stdout)}",
-        done.stdout,
-    )

@@ -2,13 +2,9 @@
 
 import os
 import pathlib
-import shlex
-import shutil
-import subprocess
 from collections.abc import Sequence
 from typing import Any
 
-from tfmot_onexn import targets
 from tfmot_onexn.targets import Target
 from tfmot_onexn.tflite import compilers
 
@@ -34,29 +30,19 @@ def link(executable: Any, path: str | os.PathLike, target: Target) -> None:
     own = [str(_DIVISION)] if target.processor == "armv7l" else []
 
     def run(output: str, objects: Sequence[str], **_: Any) -> None:
-        done = subprocess.run(
+        compilers.run(
             [*command, "-O2", "-shared", "-fPIC", "-o", output, *objects, *own],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
+            _WHAT,
+            target,
         )
-        if done.returncode != 0:
-            raise ValueError(
-                f"Linking {_WHAT} for {compilers.named(target)} with {command[0]} "
-                f"failed: {compilers.first_error(done.stdout)}"
-            )
 
     executable.export_library(str(path), fcompile=run)
 
 
 def _linker(target: Target) -> list[str]:
-    if target.name == targets.HOST:
-        given = os.environ.get("CC")
-        if given:
-            return shlex.split(given)
-        for name in ("cc", "gcc", "clang"):
-            if shutil.which(name):
-                return [name]
+    own = compilers.own_c_compiler(target)
+    if own:
+        return own
     if target.android:
         raise ValueError(
             f"A build for {target.name} would need TVM's own runtime, built for "

@@ -1,15 +1,11 @@
 """Links compiled kernels with the runner, for this machine or another."""
 
-import os
 import pathlib
 import re
-import shlex
 import shutil
-import subprocess
 import zlib
 from collections.abc import Sequence
 
-from tfmot_onexn import targets
 from tfmot_onexn.targets import Target
 from tfmot_onexn.tflite import compilers
 
@@ -105,17 +101,6 @@ def _table(names: Sequence[str], checksum: int, target: str, isa: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _own(target: Target) -> list[str] | None:
-    """Returns this machine's compiler, where there is one and it will do."""
-    if target.name != targets.HOST:
-        return None
-    given = os.environ.get("CC")
-    if given:
-        return shlex.split(given)
-    found = next(filter(None, map(shutil.which, ("cc", "gcc", "clang"))), None)
-    return [found] if found else None
-
-
 def _shared(target: Target) -> list[str]:
     if target.android:
         kit = compilers.android_kit(_WHAT)
@@ -123,7 +108,7 @@ def _shared(target: Target) -> list[str]:
         for clang in kit.glob("toolchains/llvm/prebuilt/*/bin/clang"):
             return [str(clang), f"--target={triple}"]
         raise ValueError(f"The Android NDK in {kit} has no clang: install it anew.")
-    return _own(target) or _zig(target, static=False)
+    return compilers.own_c_compiler(target) or _zig(target, static=False)
 
 
 def _static(target: Target) -> list[str]:
@@ -131,7 +116,7 @@ def _static(target: Target) -> list[str]:
 
     zig comes first, as many systems have no static C library.
     """
-    own = _own(target)
+    own = compilers.own_c_compiler(target)
     if own and not compilers.has_zig():
         return [*own, "-static"]
     return _zig(target, static=True)
@@ -143,14 +128,5 @@ def _zig(target: Target, *, static: bool) -> list[str]:
 
 
 def _compile(command: list[str], path: pathlib.Path, target: Target) -> None:
-    done = subprocess.run(
-        [*command, *_FLAGS, f"-I{RUNNER}", "-s", "-o", str(path), "-lm"],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    if done.returncode != 0:
-        raise ValueError(
-            f"Linking a plan for {compilers.named(target)} failed: "
-            f"{compilers.first_error(done.stdout)}"
-        )
+    command = [*command, *_FLAGS, f"-I{RUNNER}", "-s", "-o", str(path), "-lm"]
+    compilers.run(command, _WHAT, target)
