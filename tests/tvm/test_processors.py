@@ -1,3 +1,5 @@
+import platform
+
 import pytest
 from tvm.target.codegen import llvm_cpu_has_features
 
@@ -29,9 +31,19 @@ def test_this_machine_has_the_widest_tile_that_it_can():
     assert tile == (tiles.AVX512 if wide else tiles.AVX2)
 
 
-def test_a_machine_without_kernels_is_refused(monkeypatch):
+@pytest.mark.parametrize(
+    ("machine", "told"),
+    [("x86_64", r"x86_64 without AVX2"), ("riscv64", "riscv64"), ("armv7l", "armv7l")],
+)
+def test_a_machine_without_kernels_is_refused(machine, told, monkeypatch):
+    monkeypatch.setattr(platform, "machine", lambda: machine)
     monkeypatch.setattr(processors, "llvm_cpu_has_features", lambda *_: False)
-    with pytest.raises(ValueError, match=r"no TVM kernels for this machine \(x86"):
+    with pytest.raises(
+        ValueError, match=rf"for this machine \({told}\); name another target: \["
+    ):
         processors.processor("host")
+
+
+def test_an_unknown_target_is_refused():
     with pytest.raises(ValueError, match=r"Unknown target 'z80'; choose one of"):
         processors.processor("z80")

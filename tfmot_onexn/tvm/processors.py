@@ -49,7 +49,8 @@ def processor(name: str) -> tuple[TvmTarget, Tile]:
                 return host, tile
     elif target.processor == "aarch64":
         return host, tiles.NEON64
+    lacks = " without AVX2" if target.processor == "x86_64" else ""
     raise ValueError(
-        f"There are no TVM kernels for this machine ({target.processor} without AVX2); "
+        f"There are no TVM kernels for this machine ({target.processor}{lacks}); "
         f"name another target: {list(targets.TARGETS)}."
     )
