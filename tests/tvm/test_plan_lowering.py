@@ -88,7 +88,7 @@ def test_inputs_must_be_tensors():
 
 def test_what_is_no_kernel_is_named():
     def body(builder, x):
-        return relax.call_dps_packed("some.library", [x], tensor(2, 3))
+        return relax.call_dps_packed("some.function", [x], tensor(2, 3))
 
     with pytest.raises(ValueError, match=r"call_dps_packed is no kernel, .*format=.vm"):
         lower(module(body, 2, 3))
