@@ -15,6 +15,7 @@ constexpr int kMostRepeated = 4;
 int Least(int a, int b) { return a < b ? a : b; }
 int Most(int a, int b) { return a > b ? a : b; }
 int Divide(int value, int by) { return static_cast<int>(DivideUp(value, by)); }
+
 }  // namespace
 
 // One image on its way.
