@@ -45,7 +45,7 @@ def build_tvm(
     _require_writable(path, format)
     extra.require()
     # TVM's modules not before it is known to be there: the name is public without it
-    from tfmot_onexn.tvm import frontend, processors, rewrite
+    from tfmot_onexn.tvm import frontend, linking, plan, processors, rewrite
 
     tvm_target, tile = processors.processor(target)
     with tempfile.TemporaryDirectory() as folder:
@@ -69,8 +69,12 @@ def build_tvm(
             "row": _row(told),
         }
         progress("Compiling")
-        write = _write_plan if format == builds.PLAN else _write_library
-        write(rewritten.module, tvm_target, target, path, about)
+        write = plan.write if format == builds.PLAN else linking.write
+        machine = targets.resolve(target)
+        with warnings.catch_warnings():
+            # of TVM's own making
+            warnings.simplefilter("ignore")
+            write(rewritten.module, tvm_target, machine, path, about)
 
 
 def _require_writable(path: str | os.PathLike, format: str) -> None:
@@ -100,41 +104,6 @@ def _convert(model: Any, path: pathlib.Path) -> None:
     from tfmot_onexn.tflite.convert import convert_to_tflite
 
     convert_to_tflite(model, path)
-
-
-def _write_library(
-    module: Any,
-    tvm_target: Any,
-    target: str,
-    path: str | os.PathLike,
-    about: dict[str, Any],
-) -> None:
-    import tvm
-
-    from tfmot_onexn.tvm import linking
-
-    with warnings.catch_warnings():
-        # of TVM's own making
-        warnings.simplefilter("ignore")
-        executable = tvm.compile(module, tvm_target)
-    with files.replacing(path) as temporary:
-        linking.link(executable, temporary, targets.resolve(target))
-        trailer.append(temporary, about)
-
-
-def _write_plan(
-    module: Any,
-    tvm_target: Any,
-    target: str,
-    path: str | os.PathLike,
-    about: dict[str, Any],
-) -> None:
-    from tfmot_onexn.tvm import plan
-
-    with warnings.catch_warnings():
-        # of TVM's own making
-        warnings.simplefilter("ignore")
-        plan.write(module, tvm_target, targets.resolve(target), path, about)
 
 
 def _ports(main: Any) -> dict[str, list[dict[str, Any]]]:

@@ -1,15 +1,45 @@
-"""Links compiled networks into shared libraries."""
+"""Compiles networks into shared libraries for TVM's virtual machine."""
 
 import os
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import tvm
+
+from tfmot_onexn.networks import files
 from tfmot_onexn.targets import Target
 from tfmot_onexn.tflite import compilers
+from tfmot_onexn.tvm import trailer
 
 _WHAT = "a network"
 _DIVISION = pathlib.Path(__file__).with_name("runner") / "division.c"
+
+
+def write(
+    module: tvm.IRModule,
+    target: tvm.target.Target,
+    machine: Target,
+    path: str | os.PathLike,
+    about: Mapping[str, Any],
+) -> None:
+    """Builds a library.
+
+    Args:
+      module: of Relax.
+      target: what TVM compiles for.
+      machine: the same, to link for.
+      path: of the library, which appears whole or not at all.
+      about: what to tell of the network; see `trailer.append`.
+
+    Raises:
+      ValueError: if there is nothing to link with, linking fails, or the library cannot
+        be written.
+    """
+    executable = tvm.compile(module, target)
+    with files.replacing(path) as temporary:
+        link(executable, temporary, machine)
+        trailer.append(temporary, about)
 
 
 def link(executable: Any, path: str | os.PathLike, target: Target) -> None:
