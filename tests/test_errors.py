@@ -173,7 +173,7 @@ def test_no_layer_to_prune(refused, files, tmp_path, method):
         ("text.keras", r"Cannot load .*text\.keras as a Keras model: "),
         ("text.h5", r"Cannot load .*text\.h5 as a Keras model: "),
         ("cut-saved-model", r"Cannot load .*cut-saved-model as a Keras model: "),
-        ("empty", r"Cannot load .*empty as a Keras model: "),
+        ("empty", r"empty is neither a \.keras, a \.h5 nor a SavedModel\. Save"),
         ("exported", r"exported is a SavedModel for inference only.* model\.save"),
     ],
 )

@@ -47,11 +47,14 @@ def test_weights_come_from_a_file(tmp_path, name):
         np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("name", ["model.keras", "model.h5", "saved_model"])
+@pytest.mark.parametrize(
+    "name", ["model.keras", "model.h5", "saved_model", "hdf5 by another name"]
+)
 def test_models_load_from_files(tmp_path, name):
     model = small_network()
     path = tmp_path / name
-    model.save(str(path))
+    kind = {"save_format": "h5"} if name.startswith("hdf5") else {}
+    model.save(str(path), **kind)
     loaded = models.load(path)
     x = images(model)
     np.testing.assert_allclose(loaded(x), model(x), rtol=1e-5)
@@ -108,11 +111,16 @@ def test_what_cannot_be_built_or_loaded_is_refused(tmp_path):
         models.build("mobilenet_v2", "none.h5", **SMALL)
     with pytest.raises(ValueError, match=r"No model at none.keras"):
         models.load("none.keras")
-    for name in ("broken.keras", "broken.h5", "folder"):
+    for name in ("broken.keras", "broken.h5"):
         path = tmp_path / name
-        path.mkdir() if name == "folder" else path.write_bytes(b"no model at all")
+        path.write_bytes(b"no model at all")
         with pytest.raises(ValueError, match=rf"Cannot load .*{name} as a Keras model"):
             models.load(path)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "model.onnx").write_bytes(b"of another framework")
+    for name in ("folder", "model.onnx"):
+        with pytest.raises(ValueError, match=rf"{name} is neither a \.keras, a \.h5"):
+            models.load(tmp_path / name)
     exported = tmp_path / "exported"
     small_network().export(str(exported))
     with pytest.raises(ValueError, match="exported is a SavedModel for inference only"):

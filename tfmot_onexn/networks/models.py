@@ -78,6 +78,11 @@ def load(path: str | os.PathLike) -> tf_keras.Model:
             f"No model at {path}. Give the path of a .keras, .h5 or SavedModel, or one "
             f"of the networks {sorted(NETWORKS)}."
         )
+    if not _is_known(path):
+        raise ValueError(
+            f"{path} is neither a .keras, a .h5 nor a SavedModel. Save the Keras model "
+            "as one of them: model.save('model.keras')."
+        )
     try:
         if _is_keras3_file(path):
             import keras
@@ -108,6 +113,13 @@ def set_batch_norm_momentum(model: tf_keras.Model, momentum: float) -> None:
     for layer in model._flatten_layers():
         if isinstance(layer, tf_keras.layers.BatchNormalization):
             layer.momentum = momentum
+
+
+def _is_known(path: pathlib.Path) -> bool:
+    """Whether a path is of a kind that Keras loads, by its name or its content."""
+    if path.is_dir():
+        return (path / "saved_model.pb").exists()
+    return path.suffix in (".keras", ".h5", ".hdf5") or h5py.is_hdf5(path)
 
 
 def _is_keras3_file(path: pathlib.Path) -> bool:
