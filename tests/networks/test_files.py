@@ -52,6 +52,47 @@ def test_what_a_killed_process_left_of_a_file_goes_with_the_next_writing(tmp_pat
     assert os.listdir(tmp_path) == ["a.keras"]
 
 
+def test_a_folder_is_replaced_whole(tmp_path):
+    folder = tmp_path / "a"
+    for name in ("old", "new"):
+        with files.replacing_folder(folder) as unfinished:
+            assert unfinished.parent == tmp_path
+            (unfinished / name).touch()
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    assert folder.stat().st_mode == plain.stat().st_mode
+    assert sorted(os.listdir(tmp_path)) == ["a", "plain"]
+
+
+def test_a_failure_leaves_the_old_folder_and_nothing_else(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "old").touch()
+    with pytest.raises(RuntimeError), files.replacing_folder(tmp_path / "a") as folder:
+        (folder / "half").touch()
+        raise RuntimeError
+    assert [path.name for path in tmp_path.rglob("*")] == ["a", "old"]
+
+
+def test_what_a_killed_process_left_of_a_folder_goes_with_the_next_writing(tmp_path):
+    code = KILLED.replace("replacing(", "replacing_folder(")
+    code = code.replace("temporary.write", "(temporary / 'a').write")
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "a")], check=False)
+    (left,) = tmp_path.iterdir()
+    assert (left / "a").read_text() == "half"
+    with files.replacing_folder(tmp_path / "a"):
+        assert not left.exists()
+    assert os.listdir(tmp_path) == ["a"]
+
+
+def test_a_folder_that_cannot_be_written_is_refused_with_the_reason(tmp_path):
+    with (
+        pytest.raises(ValueError, match=r"Cannot write .*none/a: No such file"),
+        files.replacing_folder(tmp_path / "none" / "a"),
+    ):
+        pass
+
+
 def test_permissions_are_those_of_any_new_file(tmp_path):
     plain = tmp_path / "plain"
     plain.touch()

@@ -1,11 +1,13 @@
-"""Files that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 import contextlib
 import os
 import pathlib
 import re
+import shutil
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
 import psutil
 
@@ -32,12 +34,40 @@ def replacing(path: str | os.PathLike) -> Iterator[pathlib.Path]:
     temporary = _temporary_beside(path)
     try:
         yield temporary
-        umask = os.umask(0)
-        os.umask(umask)
-        temporary.chmod(0o666 & ~umask)
+        temporary.chmod(0o666 & ~_umask())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: str | os.PathLike) -> Iterator[pathlib.Path]:
+    """Yields an empty folder beside ``path`` that takes its name on success.
+
+    What a killed process left of the same folder is removed.
+
+    Args:
+      path: the folder to write; one that exists is replaced, with all that it holds.
+
+    Raises:
+      ValueError: if the folder around it is missing or cannot be written.
+    """
+    path = pathlib.Path(path)
+    with _named_errors(path):
+        _remove_abandoned(path)
+        unfinished = pathlib.Path(tempfile.mkdtemp(**_temporary_name(path)))
+    try:
+        yield unfinished
+        unfinished.chmod(0o777 & ~_umask())
+        if path.exists():
+            old = pathlib.Path(tempfile.mkdtemp(**_temporary_name(path)))
+            path.rename(old)
+            unfinished.rename(path)
+            shutil.rmtree(old)
+        else:
+            unfinished.rename(path)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def write(path: str | os.PathLike, content: bytes | str) -> None:
@@ -50,26 +80,46 @@ def write(path: str | os.PathLike, content: bytes | str) -> None:
 def _temporary_beside(path: pathlib.Path) -> pathlib.Path:
     if path.is_dir():
         raise ValueError(f"Cannot write {path}: it is a folder. Name a file in it.")
-    try:
+    with _named_errors(path):
         _remove_abandoned(path)
-        descriptor, name = tempfile.mkstemp(
-            prefix=f".unfinished-{os.getpid()}-",
-            suffix=f"-{path.name}",
-            dir=path.parent,
-        )
+        descriptor, name = tempfile.mkstemp(**_temporary_name(path))
+    os.close(descriptor)
+    return pathlib.Path(name)
+
+
+def _temporary_name(path: pathlib.Path) -> dict[str, Any]:
+    return {
+        "prefix": f".unfinished-{os.getpid()}-",
+        "suffix": f"-{path.name}",
+        "dir": path.parent,
+    }
+
+
+@contextlib.contextmanager
+def _named_errors(path: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         raise ValueError(
             f"Cannot write {path}: {error.strerror} ({path.parent}). Choose a folder "
             "that exists and can be written."
         ) from error
-    os.close(descriptor)
-    return pathlib.Path(name)
 
 
 def _remove_abandoned(path: pathlib.Path) -> None:
-    """Removes temporary files of ``path`` whose process is gone."""
+    """Removes temporary files and folders of ``path`` whose process is gone."""
     abandoned = re.compile(rf"\.unfinished-(\d+)-\w+-{re.escape(path.name)}")
     for name in os.listdir(path.parent):
         match = abandoned.fullmatch(name)
         if match and not psutil.pid_exists(int(match[1])):
-            (path.parent / name).unlink(missing_ok=True)
+            left = path.parent / name
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    umask = os.umask(0)
+    os.umask(umask)
+    return umask

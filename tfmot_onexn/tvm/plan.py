@@ -1,18 +1,17 @@
 """A build that runs without TVM: kernels, weights, static memory and a small runner."""
 
-import contextlib
 import json
 import os
 import pathlib
 import shutil
-import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import tvm
 from tvm.target.codegen import llvm_cpu_has_features
 
+from tfmot_onexn.networks import files
 from tfmot_onexn.targets import Target
 from tfmot_onexn.tvm import plan_link
 from tfmot_onexn.tvm.builds import ABOUT
@@ -49,13 +48,17 @@ def write(
       ValueError: for what a plan cannot have, a missing compiler, or a folder that
         cannot be written.
     """
-    with replacing_plan(pathlib.Path(folder)) as unfinished:
+    if os.path.exists(folder) and not pathlib.Path(folder, PLAN).is_file():
+        raise ValueError(
+            f"Cannot write {folder}: it exists and is no plan. Name a new folder."
+        )
+    with files.replacing_folder(folder) as unfinished:
         program, functions = lower(module)
         kernels = _compile(functions, target, unfinished) if program.calls else b""
         plan_link.require_served(kernels)
-        files = encode(program, zlib.crc32(kernels))
-        (unfinished / PLAN).write_bytes(files.plan)
-        (unfinished / WEIGHTS).write_bytes(files.weights)
+        encoded = encode(program, zlib.crc32(kernels))
+        (unfinished / PLAN).write_bytes(encoded.plan)
+        (unfinished / WEIGHTS).write_bytes(encoded.weights)
         isa = _isa(target)
         plan_link.link(unfinished, kernels, program.kernels, machine, isa)
         if about is not None:
@@ -80,41 +83,3 @@ def _isa(target: tvm.target.Target) -> str:
         if llvm_cpu_has_features([feature], target):
             return isa
     return "ANY"
-
-
-@contextlib.contextmanager
-def replacing_plan(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Yields an empty folder that takes the place of ``folder`` on success.
-
-    Raises:
-      ValueError: if there is something else than a plan, or it cannot be written.
-    """
-    if folder.exists() and not (folder / PLAN).is_file():
-        raise ValueError(
-            f"Cannot write {folder}: it exists and is no plan. Name a new folder."
-        )
-    try:
-        unfinished = tempfile.mkdtemp(prefix=".unfinished-", dir=folder.parent)
-    except OSError as error:
-        raise ValueError(
-            f"Cannot write {folder}: {error.strerror} ({folder.parent}). Choose a "
-            "folder that exists and can be written."
-        ) from error
-    try:
-        yield pathlib.Path(unfinished)
-        os.chmod(unfinished, 0o777 & ~_umask())
-        if folder.exists():
-            old = tempfile.mkdtemp(prefix=".replaced-", dir=folder.parent)
-            folder.rename(old)
-            pathlib.Path(unfinished).rename(folder)
-            shutil.rmtree(old)
-        else:
-            pathlib.Path(unfinished).rename(folder)
-    finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
-
-
-def _umask() -> int:
-    umask = os.umask(0)
-    os.umask(umask)
-    return umask
