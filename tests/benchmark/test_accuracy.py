@@ -3,7 +3,7 @@ import pytest
 import tf_keras
 from graphs import images
 
-from tfmot_onexn.benchmark import accuracy
+from tfmot_onexn.benchmark import accuracy, runtimes
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.networks.images import ArrayImages
 from tfmot_onexn.pruning.variants import Variant
@@ -28,9 +28,10 @@ def test_features_are_those_before_the_last_pooling(files, dense_model):
     np.testing.assert_allclose(features, expected, atol=1e-4)
 
 
-def test_a_build_computes_the_features_of_its_file(files, dense_model):
+@pytest.mark.parametrize("runtime", runtimes.BUILDS)
+def test_a_build_computes_the_features_of_its_file(files, dense_model, runtime):
     x = images(dense_model)
-    ours = accuracy.build_features(files["onexn"], x)
+    ours = accuracy.build_features(files["onexn"], x, runtime=runtime)
     theirs = accuracy.file_features(files["onexn"], x)
     assert accuracy.relative_error(ours, theirs) <= 1e-5
     dense = accuracy.file_features(files["dense"], x)

@@ -7,6 +7,7 @@ from tfmot_onexn.benchmark import compare
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.networks.images import ArrayImages
 from tfmot_onexn.pruning.variants import Variant
+from tfmot_onexn.tvm import builds, frontend, processors, rewrite
 
 VARIANTS = [
     Variant("dense"),
@@ -84,26 +85,56 @@ def test_each_variant_is_built_with_tvm_where_it_is_a_runtime(dense_model, tmp_p
     assert [(row.label_at_sparsity, row.runtime) for row in found.rows] == [
         ("dense", "litert"),
         ("dense in TVM", "tvm_vm"),
+        ("dense as a TVM plan", "tvm_plan"),
         ("1×8 50%", "litert"),
         ("1×8 50% in TVM", "tvm_vm"),
+        ("1×8 50% as a TVM plan", "tvm_plan"),
     ]
     assert sorted(os.listdir(tmp_path)) == [
-        *("0-dense.so", "0-dense.tflite", "1-onexn.so", "1-onexn.tflite"),
+        *("0-dense.plan", "0-dense.so", "0-dense.tflite"),
+        *("1-onexn.plan", "1-onexn.so", "1-onexn.tflite"),
     ]
     for row in found.rows:
-        assert row.size_bytes == os.path.getsize(tmp_path / row.artifact)
+        assert row.size_bytes == builds.size(tmp_path / row.artifact)
         assert row.speedup == pytest.approx(found.rows[0].median_ms / row.median_ms)
-    stock, ours = found.rows[2:]
-    assert (ours.macs, ours.model, ours.n) == (stock.macs, "small", 8)
-    assert [each.label for each in found.agreements][2:] == [
-        "1×8 50%",
-        "1×8 50% in TVM",
+    stock, *ours = found.rows[3:]
+    for row in ours:
+        assert (row.macs, row.model, row.n) == (stock.macs, "small", 8)
+    assert [each.label for each in found.agreements][3:] == [
+        *("1×8 50%", "1×8 50% in TVM", "1×8 50% as a TVM plan"),
     ]
     assert all(each.passed for each in found.agreements)
 
 
 def test_in_tvm_alone_there_is_nothing_to_be_faster_than(dense_model, tmp_path, data):
     (row,) = compare.compare(
-        dense_model, VARIANTS[:1], tmp_path, runtimes=["tvm"], dataset=data, runs=2
+        dense_model, VARIANTS[:1], tmp_path, runtimes=["tvm_vm"], dataset=data, runs=2
     ).rows
     assert (row.runtime, row.top1, row.speedup) == ("tvm_vm", 1.0, None)
+
+
+def test_a_plan_alone_is_built_if_it_is_asked_for(dense_model, tmp_path):
+    found = compare.compare(
+        dense_model, VARIANTS[:1], tmp_path, runtimes=["tvm_plan"], runs=2
+    )
+    assert [row.artifact for row in found.rows] == ["0-dense.plan"]
+    assert sorted(os.listdir(tmp_path)) == ["0-dense.plan", "0-dense.tflite"]
+
+
+def test_rivals_are_built_as_the_paper_has_them(dense_model, tmp_path):
+    """Weight pruning in CSR, with blocks of one; filter pruning in fewer channels."""
+    kernels = {}
+    for method in ("dense", "weight", "filter"):
+        path = tmp_path / f"{method}.tflite"
+        compare.build(dense_model, Variant(method), path)
+        _, tile = processors.processor("host")
+        found = rewrite.rewrite(frontend.load(path), tile).kernels
+        kernels[method] = [k for _, k in found if type(k).__name__ == "Product"]
+    csr, dense = kernels["weight"], kernels["dense"]
+    assert [kernel.n for kernel in csr] == [1, 1, 1]
+    assert min(kernel.n for kernel in dense) > 1
+    for own, full in zip(csr, dense, strict=True):
+        assert own.blocks == pytest.approx(full.blocks * full.n / 2, abs=1)
+    for own, full in zip(kernels["filter"], dense, strict=True):
+        stored = own.columns * own.shape[-1]
+        assert own.blocks * own.n == stored < full.columns * full.shape[-1]

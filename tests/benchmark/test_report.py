@@ -104,21 +104,25 @@ def test_the_report_is_three_files_and_the_page_needs_no_other(tmp_path):
 
 def test_tvm_beside_one_runtime_of_tflite_needs_no_column():
     ours = dataclasses.replace(ROWS[1], runtime="tvm_vm", artifact="b.so")
-    text = printed(report.show, "Title", [*ROWS, ours], width=160)
-    assert "1×4 rearranged in TVM" in text
-    assert "runtime" not in text
     plan = dataclasses.replace(ours, runtime="tvm_plan")
     text = printed(report.show, "Title", [*ROWS, ours, plan], width=160)
-    assert "runtime" in text
-    assert "tvm_plan" in text
+    assert "1×4 rearranged in TVM" in text
+    assert "1×4 rearranged as a TVM plan" in text
+    assert "runtime" not in text
 
 
-def test_rows_of_one_variant_at_several_sparsities_keep_their_bars(tmp_path):
-    rows = [
-        Row("f", variant="weight", sparsity=p, size_bytes=1000, median_ms=1.0)
-        for p in (0.5, 0.75, 0.9)
-    ]
-    for row in rows:
-        row.p10_ms = row.p90_ms = 1.0
-    assert report._picture(rows).startswith(b"\x89PNG")
-    assert len({row.label_at_sparsity for row in rows}) == 3
+def test_a_line_stands_between_networks_that_run_in_several_ways():
+    def lines(rows):
+        text = printed(report.show, "Title", rows, width=160)
+        return sum(line.startswith("├") for line in text.splitlines())
+
+    plan = dataclasses.replace(ROWS[1], runtime="tvm_plan")
+    assert lines(ROWS[:2]) == 0
+    assert lines([ROWS[0], ROWS[1], plan]) == 1
+
+
+def test_a_report_is_drawn_as_it_is_asked_to_be(tmp_path):
+    written = report.write(
+        *(tmp_path, "Title", machine.describe(), ROWS), draw=lambda rows: b"drawn"
+    )
+    assert written[1].read_bytes() == b"drawn"

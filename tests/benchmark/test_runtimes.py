@@ -42,6 +42,12 @@ def test_a_missing_extra_is_named(monkeypatch):
         runtimes.split("tvm")
 
 
+def test_tvm_stands_for_both_runtimes_of_its_builds():
+    names = ["tflite", "tvm_plan", "tvm", "tflite"]
+    assert runtimes.expanded(names) == ["tflite", "tvm_plan", "tvm_vm"]
+    assert runtimes.expanded(["tflite+delegate"]) == ["tflite+delegate"]
+
+
 def test_an_artifact_runs_in_what_fits_it():
     names = ["tflite", "litert+delegate", "tvm"]
     assert runtimes.of_artifact("a.tflite", names) == names[:2]

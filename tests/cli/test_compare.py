@@ -32,14 +32,19 @@ def test_variants_are_built_with_tvm_too(onexn, model_file, tmp_path):
     )
     assert code == 0, errors
     assert "dense in TVM" in output
+    assert "dense as a TVM plan" in output
+    assert "become CSR kernels there" in " ".join(output.split())
     assert "DIFFERS" not in output
     document = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert [row["runtime"] for row in document["rows"]] == ["litert", "tvm_vm"] * 3
+    runtimes = ["litert", "tvm_vm", "tvm_plan"]
+    assert [row["runtime"] for row in document["rows"]] == runtimes * 3
     assert all(row["status"] != "failed" for row in document["rows"])
-    assert len(document["agreement"]) == 6
+    assert len(document["agreement"]) == 9
     page = (tmp_path / "report" / "report.html").read_text()
     assert "are builds of the same .tflite" in page
-    assert len(list((tmp_path / "files").glob("*.so"))) == 3
+    assert "smaller dense networks" in page
+    for suffix in (".so", ".plan"):
+        assert len(list((tmp_path / "files").glob(f"*{suffix}"))) == 3
 
 
 def test_arguments_that_make_no_sense_are_refused(onexn, model_file):

@@ -11,12 +11,12 @@ import numpy as np
 import tf_keras
 from ai_edge_litert import schema_py_generated as schema
 
+from tfmot_onexn.benchmark import artifacts, runtimes
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.tflite import flatbuffer
 from tfmot_onexn.tflite import interpreter as interpreter_lib
 from tfmot_onexn.tflite.interpreter import Delegate
-from tfmot_onexn.tvm import vm_runtime
-from tfmot_onexn.tvm.build import build_tvm
+from tfmot_onexn.tvm import plan_runtime, vm_runtime
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,17 +135,28 @@ def file_features(
     return interpreter_lib.run(loaded, images)
 
 
-def build_features(path: str | os.PathLike, images: np.ndarray) -> np.ndarray:
+def build_features(
+    path: str | os.PathLike, images: np.ndarray, *, runtime: str = runtimes.TVM_VM
+) -> np.ndarray:
     """Returns the last feature map of a file for each image, as its TVM build has it.
+
+    Args:
+      path: the `.tflite` file.
+      images: float32 ``[count, height, width, channels]``.
+      runtime: of TVM builds.
 
     Raises:
       ValueError: if the file has no MEAN operator, or TVM cannot build it.
     """
     with _ending_in_features(path, alone=True) as copy:
-        built = copy.with_suffix(".so")
-        build_tvm(copy, built)
-        loaded = vm_runtime.load(built)
-    return np.concatenate([loaded.run([image[None]])[0] for image in images])
+        built = artifacts.built_for(copy, runtime)
+        if runtime == runtimes.TVM_PLAN:
+            with plan_runtime.Plan(built) as plan:
+                found = [plan.run(image[None])[0] for image in images]
+        else:
+            machine = vm_runtime.load(built)
+            found = [machine.run([image[None]])[0] for image in images]
+    return np.concatenate(found)
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from tfmot_onexn.benchmark import latency, runtimes
 from tfmot_onexn.benchmark.latency import Track, untracked
 from tfmot_onexn.benchmark.rows import Row, set_speedups
 from tfmot_onexn.tflite import delegate, description
-from tfmot_onexn.tvm import builds
+from tfmot_onexn.tvm import build, builds
 
 
 def row_of(path: str | os.PathLike) -> Row:
@@ -40,6 +40,25 @@ def _of_build(path: pathlib.Path) -> dict[str, Any]:
         "model": told["model"],
         "target": told["target"],
     }
+
+
+def built_for(path: pathlib.Path, runtime: str) -> pathlib.Path:
+    """Builds a `.tflite` file for a runtime of TVM.
+
+    Args:
+      path: of the file; the build is written beside it, under the same stem.
+      runtime: one of `runtimes.BUILDS`.
+
+    Returns:
+      The build's path.
+
+    Raises:
+      ValueError: if TVM cannot build it.
+    """
+    format_, suffix = runtimes.BUILDS[runtime]
+    built = path.with_suffix(suffix)
+    build.build_tvm(path, built, format=format_)
+    return built
 
 
 def time_rows(

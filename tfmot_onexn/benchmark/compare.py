@@ -17,7 +17,6 @@ from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.pruning.variants import Variant
 from tfmot_onexn.tflite import convert
 from tfmot_onexn.tflite import delegate as delegate_lib
-from tfmot_onexn.tvm.build import build_tvm
 
 _AGREEMENT_IMAGES = 2
 
@@ -38,7 +37,7 @@ def build(
     seed: int = 0,
     *,
     delegate: bool = False,
-    tvm: bool = False,
+    tvm: Sequence[str] = (),
 ) -> tuple[Row, list[Agreement]]:
     """Prunes a model without training, converts it and checks the file.
 
@@ -48,7 +47,8 @@ def build(
       path: of the `.tflite` to write.
       seed: of the images that the check uses.
       delegate: check the file with the delegate too.
-      tvm: build it with TVM too, into a `.so` of the same name, and check that.
+      tvm: runtimes to build it for with TVM, see `artifacts.built_for`, and to check
+        it in.
 
     Returns:
       What is known of the file, and what the checks found.
@@ -64,10 +64,11 @@ def build(
         with_delegate = dataclasses.replace(row, delegate=delegate_lib.NAME)
         found = accuracy.file_features(path, images, delegate={})
         features.append((with_delegate, found))
-    if tvm:
-        build_tvm(path, path.with_suffix(".so"))
-        in_tvm = dataclasses.replace(row, runtime=runtimes_lib.TVM_VM)
-        features.append((in_tvm, accuracy.build_features(path, images)))
+    for runtime in tvm:
+        artifacts.built_for(path, runtime)
+        in_tvm = dataclasses.replace(row, runtime=runtime)
+        found = accuracy.build_features(path, images, runtime=runtime)
+        features.append((in_tvm, found))
     own, of_dense = (
         accuracy.feature_model(each)(images, training=False).numpy()
         for each in (final, prepared)
@@ -106,7 +107,8 @@ def compare(
       variants: what to build; the first dense one is the base of the speed-ups.
       directory: for the `.tflite` files and the TVM builds.
       weights: where the model's weights come from, for the rows.
-      runtimes: see `runtimes.split`; with "tvm" each variant is built for it too.
+      runtimes: see `runtimes.split`; those of TVM have each variant built for them,
+        "tvm" stands for all of these.
       dataset: to test on in the first of TFLite, without the delegate; or None.
       threads: of the runtimes.
       runs: timed inferences of each artifact.
@@ -115,19 +117,20 @@ def compare(
 
     Returns:
       One row per variant and runtime; one agreement per variant, and one more each
-      with the delegate and in TVM if a runtime is.
+      with the delegate and in the runtimes of TVM if they are asked for.
     """
+    runtimes = runtimes_lib.expanded(runtimes)
     split = [runtimes_lib.split(spelled) for spelled in runtimes]
-    checks = {
-        "delegate": any(with_delegate for _, with_delegate in split),
-        "tvm": any(map(runtimes_lib.is_tvm, runtimes)),
-    }
-    of_tflite = [name for name, _ in split if name != runtimes_lib.TVM_VM]
+    with_delegate = any(is_used for _, is_used in split)
+    of_tvm = [name for name in runtimes if runtimes_lib.is_tvm(name)]
+    of_tflite = [name for name, _ in split if not runtimes_lib.is_tvm(name)]
     built = []
-    shown = track(variants, len(variants), "Pruning and converting")
+    shown = track(variants, len(variants), "Pruning, converting, checking")
     for index, variant in enumerate(shown):
         path = directory / f"{index}-{variant.method}.tflite"
-        row, agreements = build(model, variant, path, seed, **checks)
+        row, agreements = build(
+            model, variant, path, seed, delegate=with_delegate, tvm=of_tvm
+        )
         row.model, row.weights = model.name, weights
         if dataset is not None:
             shares = accuracy.of_file(path, dataset, runtime=[*of_tflite, "tflite"][0])
@@ -150,7 +153,7 @@ def _untimed(row: Row, path: pathlib.Path, runtime: str) -> tuple[Row, str, str]
     """Returns a row of what a runtime runs: the `.tflite`, or the build beside it."""
     if not runtimes_lib.is_tvm(runtime):
         return dataclasses.replace(row), str(path), runtime
-    built = path.with_suffix(".so")
+    built = path.with_suffix(runtimes_lib.BUILDS[runtime][1])
     told = artifacts.row_of(built)
     of_build = dataclasses.replace(
         row, artifact=told.artifact, size_bytes=told.size_bytes

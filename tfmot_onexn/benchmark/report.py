@@ -2,17 +2,17 @@
 
 import base64
 import importlib.resources
-import io
+import itertools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jinja2
-import matplotlib.figure
 import rich.console
 import rich.table
 
 from tfmot_onexn.benchmark import machine as machine_lib
+from tfmot_onexn.benchmark import pictures
 from tfmot_onexn.benchmark.rows import Agreement, Row, to_json
 from tfmot_onexn.networks import files
 
@@ -25,8 +25,11 @@ DELEGATE = (
 )
 
 TVM = (
-    "Rows marked “in TVM” are builds of the same .tflite: shared libraries of kernels "
-    "that skip zero blocks, run by TVM's virtual machine."
+    "Rows marked “in TVM” or “as a TVM plan” are builds of the same .tflite, with "
+    "kernels that skip zero blocks: a shared library for TVM's virtual machine, and a "
+    "plan, which runs without TVM. Weight-pruned files become CSR kernels there, with "
+    "blocks of n = 1, but for layers of so few zeros that they stay dense; "
+    "filter-pruned ones are smaller dense networks."
 )
 
 FILTER_MACS = (
@@ -63,16 +66,21 @@ def _text(value: Any, form) -> str:
 
 def show(console: rich.console.Console, title: str, rows: Sequence[Row]) -> None:
     """Prints rows as a table."""
-    # labels tell TVM from TFLite
-    several = len({(row.in_tvm, row.runtime) for row in rows}) > len(
-        {row.in_tvm for row in rows}
-    )
+    # labels tell what TVM runs
+    several = len({row.runtime for row in rows if not row.in_tvm}) > 1
+    networks = [(row.name, row.sparsity) for row in rows]
+    ends = [before != after for before, after in itertools.pairwise([*networks, None])]
     header = (*HEADER, "runtime") if several else HEADER
     table = rich.table.Table(title=title, title_justify="left")
     for name in header:
         table.add_column(name, justify="left" if name == "variant" else "right")
-    for row in rows:
-        table.add_row(*cells(row), *([row.runtime or "–"] if several else []))
+    for row, is_last in zip(rows, ends, strict=True):
+        table.add_row(
+            *cells(row),
+            *([row.runtime or "–"] if several else []),
+            # a line below the last row of a network that runs in several ways
+            end_section=is_last and not all(ends),
+        )
     console.print(table)
 
 
@@ -106,6 +114,7 @@ def write(
     *,
     notes: Sequence[str] = (),
     documented: Sequence[Row] | None = None,
+    draw: Callable[[Sequence[Row]], bytes] = pictures.bars,
     **more: Any,
 ) -> list[pathlib.Path]:
     """Writes ``report.json``, ``report.png`` and a self-contained ``report.html``.
@@ -117,13 +126,14 @@ def write(
       rows: what table and picture show.
       notes: paragraphs for the page.
       documented: the rows of the JSON document; ``rows`` if None.
+      draw: of `pictures`, draws the rows.
       **more: further entries of the JSON document.
 
     Returns:
       The paths written.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    picture = _picture(rows)
+    picture = draw(rows)
     source = importlib.resources.files(__package__).joinpath("report.html.jinja")
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
     page = environment.from_string(source.read_text("utf-8")).render(
@@ -143,42 +153,3 @@ def write(
     for name, content in contents.items():
         files.write(directory / name, content)
     return [directory / name for name in contents]
-
-
-def _picture(rows: Sequence[Row]) -> bytes:
-    """Draws one panel of bars for each of latency, size and accuracy that is known."""
-    # no display is needed, or touched, to draw into memory
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    panels = {
-        "median latency, ms (p10 to p90)": [row.median_ms for row in rows],
-        "size, MB": [row.size_bytes and row.size_bytes / 1e6 for row in rows],
-        "top-1, %": [row.top1 and 100 * row.top1 for row in rows],
-    }
-    panels = {name: values for name, values in panels.items() if any(values)}
-    width, height = 3.6 * max(1, len(panels)) + 1.4, 0.45 * len(rows) + 1.6
-    figure = matplotlib.figure.Figure((width, height), layout="constrained")
-    several = len({row.sparsity for row in rows}) > 2
-    labels = [row.label_at_sparsity if several else row.label for row in rows]
-    for index, (name, values) in enumerate(panels.items()):
-        axes = figure.add_subplot(1, len(panels), index + 1)
-        lengths = [value or 0 for value in values]
-        spread = None
-        if "latency" in name:
-            low = [(row.median_ms or 0) - (row.p10_ms or 0) for row in rows]
-            high = [(row.p90_ms or 0) - (row.median_ms or 0) for row in rows]
-            spread = [low, high]
-        places = range(len(rows))
-        bars = axes.barh(places, lengths, xerr=spread, color="#4c78a8", capsize=3)
-        axes.set_yticks(places, labels)
-        texts = ["–" if value is None else f"{value:.2f}" for value in values]
-        axes.bar_label(bars, texts, padding=5)
-        axes.invert_yaxis()
-        axes.tick_params(labelleft=index == 0)
-        axes.set_xlim(0, 1.25 * max(lengths))
-        axes.set_title(name, fontsize=10)
-        axes.spines[["top", "right"]].set_visible(False)
-    FigureCanvasAgg(figure)
-    image = io.BytesIO()
-    figure.savefig(image, dpi=130, format="png")
-    return image.getvalue()

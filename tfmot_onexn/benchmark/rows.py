@@ -29,7 +29,7 @@ class Row:
       uniform: whether every block row keeps as many blocks.
       allocation: how the sparsity is divided among layers.
       dtype: of the stored weights.
-      runtime: that ran it: of TFLite, or "tvm_vm".
+      runtime: that ran it: of TFLite, "tvm_vm" or "tvm_plan".
       delegate: "onexn" where this package's was loaded.
       target: the instruction set it was built for.
       device: where it ran.
@@ -83,13 +83,13 @@ class Row:
     @property
     def label(self) -> str:
         """A name for tables: the variant where it is known, and what computes it."""
-        return self._name + self._computed_by
+        return self.name + self._computed_by
 
     @property
     def label_at_sparsity(self) -> str:
         """The label with the sparsity, to tell rows of one variant apart."""
         sparsity = f" {self.sparsity:.0%}" if self.sparsity else ""
-        return self._name + sparsity + self._computed_by
+        return self.name + sparsity + self._computed_by
 
     @property
     def in_tvm(self) -> bool:
@@ -97,7 +97,8 @@ class Row:
         return (self.runtime or "").startswith("tvm")
 
     @property
-    def _name(self) -> str:
+    def name(self) -> str:
+        """The variant where it is known, else the file's name."""
         if self.variant is None:
             return self.artifact
         if self.variant != "onexn":
@@ -110,7 +111,7 @@ class Row:
     @property
     def _computed_by(self) -> str:
         if self.in_tvm:
-            return " in TVM"
+            return " as a TVM plan" if self.runtime == "tvm_plan" else " in TVM"
         return " + delegate" if self.delegate else ""
 
 

@@ -12,7 +12,9 @@ from tfmot_onexn.tvm import builds, extra
 TVM_VM, TVM_PLAN = "tvm_vm", "tvm_plan"
 # "tvm" is what runs an artifact, and where there is none yet, the virtual machine
 _TVM = {"tvm": TVM_VM, TVM_VM: TVM_VM, TVM_PLAN: TVM_PLAN}
-_OF_FORMAT = {builds.VM: TVM_VM, builds.PLAN: TVM_PLAN}
+# what each runs: the format, and how its name ends beside the .tflite
+BUILDS = {TVM_VM: (builds.VM, ".so"), TVM_PLAN: (builds.PLAN, ".plan")}
+_OF_FORMAT = {format_: runtime for runtime, (format_, _) in BUILDS.items()}
 
 
 def split(spelled: str) -> tuple[str, bool]:
@@ -47,6 +49,12 @@ def is_tvm(spelled: str) -> bool:
 def resolve(spelled: str) -> str:
     """Returns the runtime of TVM builds that a name stands for."""
     return _TVM[spelled]
+
+
+def expanded(spelled: Sequence[str]) -> list[str]:
+    """Returns names, each once, "tvm" as all runtimes of TVM builds."""
+    each = [BUILDS if name == "tvm" else (name,) for name in spelled]
+    return list(dict.fromkeys(name for names in each for name in names))
 
 
 def of_artifact(path: str | os.PathLike, spelled: Sequence[str]) -> list[str]:

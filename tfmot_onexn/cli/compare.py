@@ -23,7 +23,7 @@ def add(commands) -> None:
         "Prune a network in several ways and compare size, latency and accuracy.",
         "Nothing is trained. Speed-ups are over the dense variant of the first runtime "
         "without the delegate. With tvm among the runtimes, each variant is built for "
-        "it too.",
+        "TVM's virtual machine and as a plan too.",
     )
     parser.add_argument(
         "--model", default="mobilenet_v2", metavar="MODEL", help=common.MODEL_HELP
@@ -45,7 +45,7 @@ def add(commands) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Builds the variants, measures them, and checks that they compute alike."""
     common.load_tensorflow()
-    from tfmot_onexn.benchmark import compare, report
+    from tfmot_onexn.benchmark import compare, pictures, report
 
     variants = _variants(arguments)
     model, dataset = common.network(arguments, arguments.data)
@@ -69,17 +69,19 @@ def run(arguments: argparse.Namespace) -> int:
     status = common.report_rows(
         arguments, title, found.machine, found.rows, agreement=agreement
     )
-    report.show_agreement(rich.console.Console(), found.agreements)
+    console = rich.console.Console()
+    report.show_agreement(console, found.agreements)
+    of_tvm = [report.TVM] if any(row.in_tvm for row in found.rows) else []
+    for note in of_tvm:
+        console.print(note, style="dim", highlight=False)
     if arguments.report:
         report.write(
             pathlib.Path(arguments.report),
             title,
             found.machine,
             found.rows,
-            notes=[
-                *(report.FILTER_MACS, report.DELEGATE),
-                *([report.TVM] if any(row.in_tvm for row in found.rows) else []),
-            ],
+            notes=[report.FILTER_MACS, report.DELEGATE, *of_tvm],
+            draw=pictures.compared,
             agreement=agreement,
         )
     return status or int(not all(each.passed for each in found.agreements))
