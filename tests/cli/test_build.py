@@ -77,6 +77,7 @@ def test_what_the_build_remarks_is_a_line_each(
     [
         (("none.tflite",), "Cannot read none.tflite: No such file"),
         (("none.keras",), "No model at none.keras"),
+        ((__file__,), "test_build.py is neither a .keras, a .h5 nor a SavedModel. Sav"),
         (
             (None, "--target", "pdp-11"),
             "Unknown target 'pdp-11'; choose one of",

@@ -102,3 +102,12 @@ def test_what_is_no_model_is_refused_by_name(sparse_file, damage, message):
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"Cannot read .*none.tflite: No such file"):
         flatbuffer.read_file(tmp_path / "none.tflite")
+
+
+def test_a_file_is_told_by_its_name_or_its_content(sparse_file, tmp_path):
+    copy = tmp_path / "copy"
+    copy.write_bytes(sparse_file.read_bytes())
+    assert flatbuffer.is_tflite(copy)
+    assert flatbuffer.is_tflite("none.tflite")
+    copy.write_bytes(b"TFL3")
+    assert not any(map(flatbuffer.is_tflite, (copy, tmp_path, "none", "m.keras")))

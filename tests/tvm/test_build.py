@@ -71,6 +71,16 @@ def test_a_keras_model(tmp_path):
     assert trailer.read(tmp_path / "model.so")["model"] == model.name
 
 
+@pytest.mark.parametrize("name", ["m.keras", "m.h5", "saved"])
+def test_the_path_of_a_keras_model(tmp_path, name):
+    model = small()
+    model.save(str(tmp_path / name))
+    machine = built(tmp_path, tmp_path / name)
+    x = tvm_networks.image((1, 12, 10, 3))
+    [found] = machine.run([x])
+    assert tvm_networks.error(found, model(x).numpy()) <= TOLERANCE
+
+
 def test_weights_in_half_precision(tmp_path):
     file = tmp_path / "half.tflite"
     convert.convert_to_tflite(small(), file, float16=True)

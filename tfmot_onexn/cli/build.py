@@ -50,13 +50,8 @@ def run(arguments: argparse.Namespace) -> int:
         warnings.simplefilter("always", UserWarning)
         from tfmot_onexn.tvm.build import build_tvm
 
-        model = arguments.model
-        if not model.endswith(".tflite"):
-            show("Loading the model")
-            common.load_tensorflow()
-            model, _ = common.network(arguments)
         build_tvm(
-            model,
+            common.model_or_tflite(arguments, show),
             arguments.output,
             target=arguments.target,
             format=arguments.format,

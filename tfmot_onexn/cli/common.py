@@ -149,6 +149,19 @@ def network(
     return model, dataset and _preprocessed(arguments, model, dataset)
 
 
+def model_or_tflite(
+    arguments: argparse.Namespace, show: Callable[[str], None]
+) -> "tf_keras.Model | str":
+    """Returns the model that MODEL names, or the path of a `.tflite` as it is."""
+    from tfmot_onexn.tflite import flatbuffer
+
+    if flatbuffer.is_tflite(arguments.model):
+        return arguments.model
+    show("Loading the model")
+    load_tensorflow()
+    return network(arguments)[0]
+
+
 def _image_size(model: "tf_keras.Model") -> int:
     """Returns the height and width of a model's images."""
     shape = model.input_shape

@@ -32,7 +32,7 @@ def read(content: bytes, name: str = "the model") -> Any:
     Raises:
       ValueError: if it is no `.tflite` file, or a damaged one.
     """
-    if len(content) < 8 or content[4:8] != _IDENTIFIER:
+    if content[4:8] != _IDENTIFIER:
         raise ValueError(
             f"{name} is not a .tflite file: it lacks the identifier TFL3. Convert a "
             "Keras model with `onexn convert`."
@@ -78,6 +78,18 @@ def read_file(path: str | os.PathLike) -> Any:
       ValueError: if the file is missing, no `.tflite` file, or damaged.
     """
     return read(read_bytes(path), str(path))
+
+
+def is_tflite(path: str | os.PathLike) -> bool:
+    """Whether a path is to be taken for a `.tflite`, by its name or its content."""
+    path = pathlib.Path(path)
+    if path.suffix == ".tflite":
+        return True
+    try:
+        with path.open("rb") as file:
+            return file.read(8)[4:] == _IDENTIFIER
+    except OSError:
+        return False
 
 
 def read_bytes(path: str | os.PathLike) -> bytes:

@@ -5,16 +5,13 @@ import os
 import pathlib
 import tempfile
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 from tfmot_onexn import targets
 from tfmot_onexn.networks import files
 from tfmot_onexn.tflite import description
 from tfmot_onexn.tvm import builds, extra, trailer
-
-# what is called before each step of a build, with its name
-Progress = Callable[[str], None]
+from tfmot_onexn.tvm.source import Progress, Source, prepare
 
 
 def build_tvm(
@@ -31,7 +28,8 @@ def build_tvm(
     kernels; dense ones go through the same kernels with every block stored.
 
     Args:
-      model_or_tflite: a Keras model, or the path of a `.tflite` file.
+      model_or_tflite: a Keras model, or the path of a `.tflite`, a `.keras`, a `.h5` or
+        a SavedModel.
       path: of the shared library to write, of the folder for a plan.
       target: one of `targets.NAMES`.
       format: "vm" for TVM's Relax virtual machine, or "plan", which runs without TVM;
@@ -39,42 +37,54 @@ def build_tvm(
       progress: called with the name of each step before it begins.
 
     Raises:
-      ValueError: if TVM is not installed, the file is damaged, TVM cannot import it,
-        the target or the format is unknown, or linking fails.
+      ValueError: if TVM is not installed, the model cannot be read or converted, TVM
+        cannot import it, the target or the format is unknown, or linking fails.
     """
     _require_writable(path, format)
     extra.require()
     # TVM's modules not before it is known to be there: the name is public without it
+    from tfmot_onexn.tvm import processors
+
+    # before long work
+    processors.processor(target)
+    with tempfile.TemporaryDirectory() as folder:
+        source = prepare(model_or_tflite, folder, progress=progress)
+        build(source, path, target=target, format=format, progress=progress)
+
+
+def build(
+    source: Source,
+    path: str | os.PathLike,
+    *,
+    target: str,
+    format: str,
+    progress: Progress = lambda step: None,
+) -> None:
+    """Builds a `.tflite`; see `build_tvm`, which also asks for TVM first."""
     from tfmot_onexn.tvm import frontend, linking, plan, processors, rewrite
 
     tvm_target, tile = processors.processor(target)
-    with tempfile.TemporaryDirectory() as folder:
-        source, name = model_or_tflite, ""
-        if not isinstance(source, str | os.PathLike):
-            progress("Converting")
-            name, source = source.name, pathlib.Path(folder, "model.tflite")
-            _convert(model_or_tflite, source)
-        progress("Importing")
-        told = description.of_file(source)
-        module = frontend.load(source)
-        ports = _ports(module["main"])
-        progress("Choosing kernels")
-        rewritten = rewrite.rewrite(module, tile)
-        about = {
-            "schema": trailer.SCHEMA,
-            "format": format,
-            "target": target,
-            "model": name or pathlib.Path(source).stem,
-            **ports,
-            "row": _row(told),
-        }
-        progress("Compiling")
-        write = plan.write if format == builds.PLAN else linking.write
-        machine = targets.resolve(target)
-        with warnings.catch_warnings():
-            # of TVM's own making
-            warnings.simplefilter("ignore")
-            write(rewritten.module, tvm_target, machine, path, about)
+    progress("Importing")
+    told = description.of_file(source.path)
+    module = frontend.load(source.path)
+    ports = _ports(module["main"])
+    progress("Choosing kernels")
+    rewritten = rewrite.rewrite(module, tile)
+    about = {
+        "schema": trailer.SCHEMA,
+        "format": format,
+        "target": target,
+        "model": source.name,
+        **ports,
+        "row": _row(told),
+    }
+    progress("Compiling")
+    write = plan.write if format == builds.PLAN else linking.write
+    machine = targets.resolve(target)
+    with warnings.catch_warnings():
+        # of TVM's own making
+        warnings.simplefilter("ignore")
+        write(rewritten.module, tvm_target, machine, path, about)
 
 
 def _require_writable(path: str | os.PathLike, format: str) -> None:
@@ -97,13 +107,6 @@ def _row(told: description.Description) -> dict[str, Any]:
     # of the file, not of the build
     del row["size_bytes"]
     return row
-
-
-def _convert(model: Any, path: pathlib.Path) -> None:
-    # takes seconds to import
-    from tfmot_onexn.tflite.convert import convert_to_tflite
-
-    convert_to_tflite(model, path)
 
 
 def _ports(main: Any) -> dict[str, list[dict[str, Any]]]:
