@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from tfmot_onexn.tvm import tiles
@@ -16,3 +18,8 @@ def test_what_fits():
     assert tiles.AVX2.pixels(16) == 6
     assert tiles.NEON64.pixels(16) == 6
     assert tiles.NEON64.pixels(4) == 28
+
+
+def test_a_tuned_tile_takes_no_more_than_fits():
+    assert dataclasses.replace(tiles.AVX512, most_pixels=14).pixels(16) == 14
+    assert dataclasses.replace(tiles.AVX2, most_pixels=14).pixels(16) == 6

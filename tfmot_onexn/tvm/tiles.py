@@ -12,17 +12,23 @@ class Tile:
       registers: of vectors.
       depthwise: outputs of a row that a depthwise kernel keeps.
       least_direct: rows of blocks that are narrower go through a transposed panel.
+      most_pixels: that have a sum at once; None for as many as fit.
+      transposes: whether pixels of wide blocks are transposed too; None where the
+        shape lets it pay.
     """
 
     lanes: int
     registers: int
     depthwise: int
     least_direct: int
+    most_pixels: int | None = None
+    transposes: bool | None = None
 
     def pixels(self, width: int) -> int:
         """Returns how many pixels of a row of ``width`` channels have a sum."""
         vectors = max(1, width // self.lanes)
-        return max(1, min(28, (self.registers - 2 - vectors) // vectors))
+        fitting = max(1, min(28, (self.registers - 2 - vectors) // vectors))
+        return fitting if self.most_pixels is None else min(fitting, self.most_pixels)
 
 
 AVX512 = Tile(lanes=16, registers=32, depthwise=7, least_direct=16)

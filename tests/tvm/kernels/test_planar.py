@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tvm_kernels
 
+from tfmot_onexn.tvm import tiles
 from tfmot_onexn.tvm.kernels import planar
 from tfmot_onexn.tvm.kernels.epilogue import Clip, Operand
 from tfmot_onexn.tvm.kernels.product import Product
@@ -30,8 +31,22 @@ def test_it_computes_what_the_direct_product_does(n, steps, rng):
 
 
 def test_sums_fit_the_registers():
-    assert planar.vectors(8, 1000, 16, 32) == 3
-    assert planar.vectors(1, 1000, 16, 32) == 8
-    assert planar.vectors(4, 40, 16, 32) == 2
+    assert planar.vectors(8, 1008, tiles.AVX512) == 3
+    assert planar.vectors(1, 1024, tiles.AVX512) == 8
     # too few pixels for a vector
-    assert planar.vectors(4, 15, 16, 32) == 0
+    assert planar.vectors(4, 15, tiles.AVX512) == 0
+
+
+def test_the_last_tile_is_seldom_nearly_empty():
+    # three would take twice as many sums as pixels
+    assert planar.vectors(4, 49, tiles.AVX512) == 2
+    assert planar.vectors(4, 196, tiles.AVX512) == 5
+    assert planar.vectors(4, 40, tiles.AVX512) == 2
+
+
+def test_a_tuned_tile_says_how_many_pixels():
+    tuned = dataclasses.replace(tiles.AVX512, most_pixels=48)
+    assert planar.vectors(4, 49, tuned) == 3
+    assert planar.vectors(4, 40, tuned) == 2
+    fewer = dataclasses.replace(tiles.AVX512, most_pixels=7)
+    assert planar.vectors(4, 49, fewer) == 1

@@ -10,14 +10,29 @@ from tfmot_onexn.tvm.kernels import epilogue
 from tfmot_onexn.tvm.kernels.arrays import Arrays
 from tfmot_onexn.tvm.kernels.panel import interleave
 from tfmot_onexn.tvm.kernels.tir import Buffer, Value, load, registers, spread, store
+from tfmot_onexn.tvm.tiles import Tile
 
 _MOST_VECTORS = 8
+# what the rest of a tile costs, as measured, in vectors
+_PER_TILE = 0.5
 
 
-def vectors(width: int, pixels: int, lanes: int, registers_: int) -> int:
-    """Returns how many vectors of pixels a tile has; 0 if there are too few pixels."""
-    fitting = (registers_ * 3 // 4) // width
-    return min(fitting, pixels // lanes, _MOST_VECTORS)
+def vectors(width: int, pixels: int, tile: Tile) -> int:
+    """Returns how many vectors of pixels a tile has; 0 if there are too few pixels.
+
+    The last tile computes pixels of the one before again where they do not divide, so
+    the most that fit are not always the fastest.
+    """
+    fitting = min((tile.registers * 3 // 4) // width, pixels // tile.lanes)
+    most = min(fitting, _MOST_VECTORS)
+    if tile.most_pixels is not None:
+        return min(most, max(1, tile.most_pixels // tile.lanes))
+
+    def cost(count: int) -> tuple[float, int]:
+        tiles = -(-pixels // (count * tile.lanes))
+        return tiles * (count + _PER_TILE), -count
+
+    return min(range(1, most + 1), key=cost, default=0)
 
 
 def emit_rows(

@@ -57,6 +57,8 @@ class Product:
 
     def _transposes(self, tile: Tile, pixels: int) -> bool:
         """Whether pixels crowd each other out of the cache, and are used often."""
+        if tile.transposes is not None:
+            return tile.transposes and pixels >= tile.lanes
         uses = self.blocks * self.n / self.columns
         crowded = self.columns % _CROWDED == 0
         return pixels >= tile.lanes and crowded and uses >= _LEAST_USES
@@ -68,9 +70,7 @@ class Product:
         def body(arrays: Arrays) -> None:
             vectors = 0
             if arrays.width < tile.least_direct:
-                vectors = planar.vectors(
-                    arrays.width, pixels, tile.lanes, tile.registers
-                )
+                vectors = planar.vectors(arrays.width, pixels, tile)
             if pixels == 1:
                 _emit_one_pixel(arrays)
             elif vectors:
