@@ -37,10 +37,11 @@ def test_rows_of_one_variant_at_several_sparsities_keep_their_bars():
 def test_variants_stand_side_by_side_in_each_runtime(rows):
     figure = pictures._compared(rows)
     latency, _, size, _ = figure.axes
-    assert [axes.get_title("left") for axes in figure.axes] == [
-        "50% zeros\nmedian latency, ms, and speed-up",
-        "75% zeros",
-        *("size, MB", ""),
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["p = 50 %", "p = 75 %", "", ""]
+    assert [axes.get_xlabel() for axes in figure.axes] == [
+        *["median latency, ms, and speed-up over dense"] * 2,
+        *["size, MB"] * 2,
     ]
     assert labels(latency) == ["LiteRT", "LiteRT\n+ delegate", "TVM", "TVM plan"]
     assert labels(size) == [".tflite", "TVM library", "TVM plan"]
@@ -79,12 +80,10 @@ def test_accuracy_is_shown_where_it_is_known_and_failures_are_told(rows):
     failed.status = "failed"
     figure = pictures._compared([*rows[:-1], failed])
     assert len(figure.axes) == 6
-    assert figure.axes[4].get_title("left") == "top-1, %"
+    assert figure.axes[4].get_xlabel() == "top-1, %"
     assert "failed" in [text.get_text() for text in figure.axes[1].texts]
 
 
 def test_dense_rows_alone_make_one_column():
     figure = pictures._compared([row("dense", 0.0), row("dense", 0.0, "tvm_vm")])
-    assert [axes.get_title("left") for axes in figure.axes] == [
-        *("median latency, ms, and speed-up", "size, MB"),
-    ]
+    assert [axes.get_title() for axes in figure.axes] == ["", ""]

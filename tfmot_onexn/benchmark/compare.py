@@ -35,9 +35,7 @@ def build(
     variant: Variant,
     path: pathlib.Path,
     seed: int = 0,
-    *,
-    delegate: bool = False,
-    tvm: Sequence[str] = (),
+    runtimes: Sequence[str] = (),
 ) -> tuple[Row, list[Agreement]]:
     """Prunes a model without training, converts it and checks the file.
 
@@ -46,9 +44,8 @@ def build(
       variant: how to prune it.
       path: of the `.tflite` to write.
       seed: of the images that the check uses.
-      delegate: check the file with the delegate too.
-      tvm: runtimes to build it for with TVM, see `artifacts.built_for`, and to check
-        it in.
+      runtimes: with the delegate among them, the file is checked with it too; for
+        those of TVM it is built, see `artifacts.built_for`, and checked in them.
 
     Returns:
       What is known of the file, and what the checks found.
@@ -60,11 +57,11 @@ def build(
     row.seed = seed
     images = random_weights.random_images(model, _AGREEMENT_IMAGES, seed)
     features = [(row, accuracy.file_features(path, images))]
-    if delegate:
+    if any(runtimes_lib.split(name)[1] for name in runtimes):
         with_delegate = dataclasses.replace(row, delegate=delegate_lib.NAME)
         found = accuracy.file_features(path, images, delegate={})
         features.append((with_delegate, found))
-    for runtime in tvm:
+    for runtime in filter(runtimes_lib.is_tvm, runtimes):
         artifacts.built_for(path, runtime)
         in_tvm = dataclasses.replace(row, runtime=runtime)
         found = accuracy.build_features(path, images, runtime=runtime)
@@ -120,20 +117,15 @@ def compare(
       with the delegate and in the runtimes of TVM if they are asked for.
     """
     runtimes = runtimes_lib.expanded(runtimes)
-    split = [runtimes_lib.split(spelled) for spelled in runtimes]
-    with_delegate = any(is_used for _, is_used in split)
-    of_tvm = [name for name in runtimes if runtimes_lib.is_tvm(name)]
-    of_tflite = [name for name, _ in split if not runtimes_lib.is_tvm(name)]
+    stock = _stock(runtimes)
     built = []
     shown = track(variants, len(variants), "Pruning, converting, checking")
     for index, variant in enumerate(shown):
         path = directory / f"{index}-{variant.method}.tflite"
-        row, agreements = build(
-            model, variant, path, seed, delegate=with_delegate, tvm=of_tvm
-        )
+        row, agreements = build(model, variant, path, seed, runtimes)
         row.model, row.weights = model.name, weights
         if dataset is not None:
-            shares = accuracy.of_file(path, dataset, runtime=[*of_tflite, "tflite"][0])
+            shares = accuracy.of_file(path, dataset, runtime=stock)
             row.top1, row.top5, row.images = shares.top1, shares.top5, shares.images
         built.append((row, agreements, path))
     rows = artifacts.time_rows(
@@ -147,6 +139,12 @@ def compare(
     found = [each for _, of_variant, _ in built for each in of_variant]
     agreements = [dataclasses.replace(each, bound=bound) for each in found]
     return Comparison(machine_lib.describe(), rows, agreements)
+
+
+def _stock(runtimes: Sequence[str]) -> str:
+    """Returns the first runtime of TFLite; raises ValueError if one is not there."""
+    found = [runtimes_lib.split(name)[0] for name in runtimes]
+    return [*(name for name in found if not runtimes_lib.is_tvm(name)), "tflite"][0]
 
 
 def _untimed(row: Row, path: pathlib.Path, runtime: str) -> tuple[Row, str, str]:

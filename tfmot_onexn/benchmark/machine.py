@@ -1,7 +1,6 @@
 """Which machine and which versions a measurement comes from."""
 
 import datetime
-import importlib.metadata
 import os
 import platform
 from typing import Any
@@ -9,11 +8,7 @@ from typing import Any
 import cpuinfo
 import psutil
 
-_PACKAGES = (
-    *("tfmot-onexn", "tensorflow", "tf-keras", "keras", "ai-edge-litert"),
-    *("tflite-runtime", "tensorflow-model-optimization", "numpy"),
-    *("apache-tvm", "apache-tvm-ffi"),
-)
+from tfmot_onexn.tflite import versions
 
 
 def describe() -> dict[str, Any]:
@@ -32,27 +27,18 @@ def describe() -> dict[str, Any]:
         "os": platform.platform(),
         "python": platform.python_version(),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "versions": {
-            name: version for name in _PACKAGES if (version := _version(name))
-        },
+        "versions": versions.installed(),
     }
 
 
 def one_line(machine: dict[str, Any]) -> str:
     """Returns the machine as a caption."""
-    versions = machine["versions"]
-    litert = versions.get("ai-edge-litert", "not installed")
-    tvm = f"TVM {versions['apache-tvm']}, " if "apache-tvm" in versions else ""
+    found = machine["versions"]
+    litert = found.get("ai-edge-litert", "not installed")
+    tvm = f"TVM {found['apache-tvm']}, " if "apache-tvm" in found else ""
     return (
         f"{machine['cpu']} ({', '.join(machine['isa'])}), {machine['cores']} cores, "
         f"load {machine['load_1min']}, {machine['date']}; LiteRT {litert}, {tvm}"
-        f"TensorFlow {versions.get('tensorflow')}, "
-        f"tfmot-onexn {versions.get('tfmot-onexn')}"
+        f"TensorFlow {found.get('tensorflow')}, "
+        f"tfmot-onexn {found.get('tfmot-onexn')}"
     )
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None

@@ -65,7 +65,11 @@ def compared(rows: Sequence[Row]) -> bytes:
 
 def _compared(rows: Sequence[Row]) -> matplotlib.figure.Figure:
     quantities: list[Quantity] = [
-        ("median latency, ms, and speed-up", _runtime, lambda row: row.median_ms),
+        (
+            "median latency, ms, and speed-up over dense",
+            _runtime,
+            lambda row: row.median_ms,
+        ),
         ("size, MB", _format, lambda row: row.size_bytes and row.size_bytes / 1e6),
         ("top-1, %", lambda row: "", lambda row: row.top1 and 100 * row.top1),
     ]
@@ -92,10 +96,9 @@ def _compared(rows: Sequence[Row]) -> matplotlib.figure.Figure:
             axes = panels[line, column]
             shown = [row for row in rows if row.sparsity in (None, 0.0, sparsity)]
             _panel(axes, shown, quantity, colours)
-            title = quantity[0] if len(quantities) > 1 or not sparsity else ""
-            parts = [f"{sparsity:.0%} zeros"] if sparsity and line == 0 else []
-            parts += [title] if column == 0 else []
-            axes.set_title("\n".join(parts), fontsize=10, loc="left")
+            axes.set_xlabel(quantity[0])
+            if sparsity and line == 0:
+                axes.set_title(f"p = {100 * sparsity:g} %", fontsize=11)
     handles, labels = panels[0, 0].get_legend_handles_labels()
     figure.legend(
         *(handles, labels), loc="outside upper center", ncols=len(labels), frameon=False
@@ -135,7 +138,10 @@ def _panel(
             _text(row, value, is_latency)
             for row, value in zip(own, values, strict=True)
         ]
-        axes.bar_label(drawn, texts, padding=3, fontsize=7)
+        written = axes.bar_label(drawn, texts, padding=4, fontsize=7)
+        for text in written:
+            # the line of the base ends before it
+            text.set_bbox({"facecolor": "white", "edgecolor": "none", "pad": 0.8})
     axes.set_yticks(range(len(groups)), groups)
     # the first group is at the top of all panels that share the axis
     axes.set_ylim(len(groups) - 0.5, -0.5)
@@ -143,7 +149,7 @@ def _panel(
     axes.spines[["top", "right"]].set_visible(False)
     base = next((row.median_ms for row in rows if row.speedup == 1), None)
     if is_latency and base is not None:
-        axes.axvline(base, color="#555555", linestyle="--", linewidth=0.8)
+        axes.axvline(base, color="#555555", linestyle="--", linewidth=0.8, zorder=0)
 
 
 def _text(row: Row, value: float | None, is_latency: bool) -> str:
