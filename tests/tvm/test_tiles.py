@@ -23,3 +23,13 @@ def test_what_fits():
 def test_a_tuned_tile_takes_no_more_than_fits():
     assert dataclasses.replace(tiles.AVX512, most_pixels=14).pixels(16) == 14
     assert dataclasses.replace(tiles.AVX2, most_pixels=14).pixels(16) == 6
+
+
+def test_pixels_share_sets_of_the_cache():
+    # 2048 bytes apart: two of 64 sets, of 12 lines each
+    assert tiles.AVX512.resident(512) == 24
+    assert tiles.AVX512.resident(1024) == 12
+    assert tiles.AVX2.resident(1024) == 8
+    # 60 lines apart: every fourth set
+    assert tiles.AVX512.resident(960) == 12 * 16
+    assert tiles.AVX512.resident(24) == 12 * 64

@@ -1,6 +1,11 @@
 """How much of a feature map kernels take at once: one line per ISA."""
 
 import dataclasses
+import math
+
+# floats of a cache line, and the sets of L1 caches
+LINE = 16
+_SETS = 64
 
 
 @dataclasses.dataclass(frozen=True)
@@ -12,6 +17,7 @@ class Tile:
       registers: of vectors.
       depthwise: outputs of a row that a depthwise kernel keeps.
       least_direct: rows of blocks that are narrower go through a transposed panel.
+      ways: lines in a set of the L1 cache.
       most_pixels: that have a sum at once; None for as many as fit.
       transposes: whether pixels of wide blocks are transposed too; None where the
         shape lets it pay.
@@ -21,6 +27,7 @@ class Tile:
     registers: int
     depthwise: int
     least_direct: int
+    ways: int = 8
     most_pixels: int | None = None
     transposes: bool | None = None
 
@@ -30,8 +37,14 @@ class Tile:
         fitting = max(1, min(28, (self.registers - 2 - vectors) // vectors))
         return fitting if self.most_pixels is None else min(fitting, self.most_pixels)
 
+    def resident(self, columns: int) -> int:
+        """Returns of how many pixels the L1 cache keeps the same channel."""
+        if columns % LINE:
+            return self.ways * _SETS
+        return self.ways * _SETS // math.gcd(_SETS, columns // LINE)
 
-AVX512 = Tile(lanes=16, registers=32, depthwise=7, least_direct=16)
+
+AVX512 = Tile(lanes=16, registers=32, depthwise=7, least_direct=16, ways=12)
 AVX2 = Tile(lanes=8, registers=16, depthwise=4, least_direct=8)
 NEON64 = Tile(lanes=4, registers=32, depthwise=4, least_direct=4)
 NEON32 = Tile(lanes=4, registers=16, depthwise=2, least_direct=4)

@@ -1,10 +1,11 @@
 import dataclasses
 
+import hypothesis
 import numpy as np
 import pytest
 import tvm_kernels
+from hypothesis import strategies as st
 
-from tfmot_onexn.tvm import tiles
 from tfmot_onexn.tvm.kernels import planar
 from tfmot_onexn.tvm.kernels.epilogue import Clip, Operand
 from tfmot_onexn.tvm.kernels.product import Product
@@ -31,22 +32,34 @@ def test_it_computes_what_the_direct_product_does(n, steps, rng):
 
 
 def test_sums_fit_the_registers():
-    assert planar.vectors(8, 1008, tiles.AVX512) == 3
-    assert planar.vectors(1, 1024, tiles.AVX512) == 8
+    tile = tvm_kernels.TILES["avx512"]
+    assert planar.vectors(8, 1000, tile) == 3
+    assert planar.vectors(1, 1000, tile) == 8
+    assert planar.vectors(4, 40, tile) == 2
     # too few pixels for a vector
-    assert planar.vectors(4, 15, tiles.AVX512) == 0
-
-
-def test_the_last_tile_is_seldom_nearly_empty():
-    # three would take twice as many sums as pixels
-    assert planar.vectors(4, 49, tiles.AVX512) == 2
-    assert planar.vectors(4, 196, tiles.AVX512) == 5
-    assert planar.vectors(4, 40, tiles.AVX512) == 1
+    assert planar.vectors(4, 15, tile) == 0
 
 
 def test_a_tuned_tile_says_how_many_pixels():
-    tuned = dataclasses.replace(tiles.AVX512, most_pixels=48)
+    avx512 = tvm_kernels.TILES["avx512"]
+    tuned = dataclasses.replace(avx512, most_pixels=48)
     assert planar.vectors(4, 49, tuned) == 3
     assert planar.vectors(4, 40, tuned) == 2
-    fewer = dataclasses.replace(tiles.AVX512, most_pixels=7)
+    fewer = dataclasses.replace(avx512, most_pixels=7)
     assert planar.vectors(4, 49, fewer) == 1
+
+
+@hypothesis.given(
+    st.integers(1, 5000),
+    st.integers(1, 8),
+    st.sampled_from([4, 8, 16]),
+    st.sampled_from([1, 2, 4, 8]),
+)
+def test_pixels_are_divided(pixels, most, lanes, width):
+    hypothesis.assume(pixels >= most * lanes)
+    whole, last, single = planar.divide(pixels, most, lanes, width)
+    assert single < width
+    assert last <= most
+    left = pixels - whole * most * lanes - single
+    # the last tile computes fewer pixels again than a vector has
+    assert 0 <= last * lanes - left < lanes

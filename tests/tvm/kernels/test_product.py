@@ -55,6 +55,18 @@ def test_products(seed, n, tile, batch, pixels, columns, steps, density):
     check(rng, (batch, pixels, 1, rows), columns, n, steps, tile, density)
 
 
+@pytest.mark.parametrize("columns", [512, 1024])
+@pytest.mark.parametrize("pixels", [100, 30])
+def test_channels_that_share_sets_of_the_cache(columns, pixels, rng):
+    check(rng, (1, pixels, 1, 64), columns, 16, density=1.0)
+
+
+@pytest.mark.parametrize("n", [2, 4, 8])
+@pytest.mark.parametrize("pixels", [49, 52, 55, 196, 250])
+def test_pixels_that_fill_no_vector(n, pixels, rng):
+    check(rng, (1, pixels, 1, 2 * n), 20, n, [Clip(0.0, 6.0), Operand("add")])
+
+
 @pytest.mark.parametrize("shape", [(1, 10), (1, 1, 1, 10), (2, 1, 1, 10)])
 def test_one_pixel_and_fully_connected_layers(shape, rng):
     check(rng, shape, 37, 2, [Clip(0.0, 6.0)])

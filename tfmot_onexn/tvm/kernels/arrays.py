@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from tvm.tirx import PrimFunc
+from tvm.tirx.script.builder import ir as build
 
 from tfmot_onexn.tvm.kernels import epilogue, tir
 from tfmot_onexn.tvm.kernels.epilogue import Step
@@ -40,6 +41,29 @@ class Arrays:
     columns: int
     n: int
     steps: tuple[Step, ...]
+
+    def first_fetches(
+        self, first: Value, size: int, count: int, emit: Callable[[bool], None]
+    ) -> None:
+        """Emits a tile twice: weights are fetched ahead in the first tile only.
+
+        Of two threads, each has a first one. Later tiles find the weights in a cache.
+
+        Args:
+          first: where the tile begins.
+          size: of a tile.
+          count: of tiles; what is left has the next multiple as its beginning.
+          emit: emits the tile; gets whether to fetch ahead.
+        """
+        begins = sorted({0, -(-count // 2) * size})
+        if isinstance(first, int):
+            emit(first in begins)
+            return
+        with build.If(build.Or(*(first == begin for begin in begins))):
+            with build.Then():
+                emit(True)
+            with build.Else():
+                emit(False)
 
     @property
     def width(self) -> int:

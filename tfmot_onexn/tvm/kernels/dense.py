@@ -18,12 +18,10 @@ from tfmot_onexn.tvm.kernels.tir import (
     spread,
     store,
 )
-from tfmot_onexn.tvm.tiles import Tile
+from tfmot_onexn.tvm.tiles import LINE, Tile
 
 # outputs that are computed together
 GROUP = 64
-# floats of a cache line
-_LINE = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -91,7 +89,7 @@ def _emit_group(
     with tir.serial(0, columns) as column:
         at = (group * columns + column) * GROUP
         value = spread(x[column], lanes)
-        for first in range(0, GROUP, _LINE):
+        for first in range(0, GROUP, LINE):
             prefetch(weights, at + first)
         for i, each in enumerate(sums):
             weight = load(weights, at + i * lanes, lanes)

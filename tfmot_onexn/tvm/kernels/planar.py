@@ -4,42 +4,70 @@ A vector holds one channel of as many pixels as it has lanes; a weight is spread
 it. What a block costs then does not depend on how narrow it is.
 """
 
+import dataclasses
+
 from tvm.tirx.script.builder import ir as tir
 
 from tfmot_onexn.tvm.kernels import epilogue
 from tfmot_onexn.tvm.kernels.arrays import Arrays
 from tfmot_onexn.tvm.kernels.panel import interleave
-from tfmot_onexn.tvm.kernels.tir import Buffer, Value, load, registers, spread, store
+from tfmot_onexn.tvm.kernels.tir import (
+    Buffer,
+    Value,
+    load,
+    prefetch,
+    registers,
+    spread,
+    store,
+)
 from tfmot_onexn.tvm.tiles import Tile
 
 _MOST_VECTORS = 8
-# what the rest of a tile costs, as measured, in vectors
-_PER_TILE = 0.5
 
 
 def vectors(width: int, pixels: int, tile: Tile) -> int:
-    """Returns how many vectors of pixels a tile has; 0 if there are too few pixels.
-
-    The last tile computes pixels of the one before again where they do not divide, so
-    the most that fit are not always the fastest.
-    """
+    """Returns how many vectors of pixels a tile has; 0 if there are too few pixels."""
     fitting = min((tile.registers * 3 // 4) // width, pixels // tile.lanes)
-    most = min(fitting, _MOST_VECTORS)
+    most = _MOST_VECTORS
     if tile.most_pixels is not None:
-        return min(most, max(1, tile.most_pixels // tile.lanes))
-
-    def cost(count: int) -> tuple[float, int]:
-        tiles = -(-pixels // (count * tile.lanes))
-        return tiles * (count + _PER_TILE), -count
-
-    return min(range(1, most + 1), key=cost, default=0)
+        most = max(1, min(most, tile.most_pixels // tile.lanes))
+    return min(fitting, most)
 
 
-def emit_rows(
-    arrays: Arrays, panel: Buffer, row: Value, first: Value, count: int, lanes: int
-) -> None:
+def divide(pixels: int, most: int, lanes: int, width: int) -> tuple[int, int, int]:
+    """Divides pixels into tiles.
+
+    Returns:
+      Tiles of ``most`` vectors, how many vectors the last one has, 0 without one, and
+      pixels that are left, which is fewer than ``width``: as single ones they cost less
+      than a vector of them.
+    """
+    whole, left = divmod(pixels, most * lanes)
+    vectors_, single = divmod(left, lanes)
+    return (whole, vectors_ + 1, 0) if single >= width else (whole, vectors_, single)
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Pixels of a tile.
+
+    Attributes:
+      panel: their transposed channels.
+      first: the first one.
+      vectors: of pixels.
+      lanes: of a vector.
+    """
+
+    panel: Buffer
+    first: Value
+    vectors: int
+    lanes: int
+
+
+def emit_rows(arrays: Arrays, place: Place, row: Value, *, fetch: bool) -> None:
     """Computes one block row of a tile, a power of two of channels at a time."""
-    width, n, pixels = arrays.width, arrays.n, count * lanes
+    width, n = arrays.width, arrays.n
+    count, lanes = place.vectors, place.lanes
     for part in range(0, n, width):
         sums = [registers(count, lanes) for _ in range(width)]
         for output, vectors_ in enumerate(sums):
@@ -47,14 +75,17 @@ def emit_rows(
             for each in vectors_:
                 store(each, 0, bias, lanes)
         with tir.serial(arrays.indptr[row], arrays.indptr[row + 1]) as z:
+            if fetch:
+                prefetch(arrays.data, z * n + part)
+            channel = arrays.indices[z] * (count * lanes)
             for output, vectors_ in enumerate(sums):
                 weight = spread(arrays.data[z * n + part + output], lanes)
                 for i, each in enumerate(vectors_):
-                    x = load(panel, arrays.indices[z] * pixels + i * lanes, lanes)
+                    x = load(place.panel, channel + i * lanes, lanes)
                     store(each, 0, load(each, 0, lanes) + x * weight, lanes)
         for i in range(count):
             values = [load(of_output[i], 0, lanes) for of_output in sums]
-            _finish(arrays, values, first + i * lanes, row * n + part, lanes)
+            _finish(arrays, values, place.first + i * lanes, row * n + part, lanes)
 
 
 def _finish(

@@ -28,9 +28,6 @@ from tfmot_onexn.tvm.tiles import Tile
 
 # sums of one pixel that hide the latency of a multiply-add
 _SUMS_OF_ONE = 4
-# where this divides the channels, the same channel of many pixels shares a few sets of
-# the L1 cache
-_CROWDED = 512
 # inputs that are used less often are not worth transposing
 _LEAST_USES = 48
 # with fewer tiles, block rows are shared out between threads
@@ -55,13 +52,22 @@ class Product:
     blocks: int
     steps: tuple[Step, ...] = ()
 
-    def _transposes(self, tile: Tile, pixels: int) -> bool:
-        """Whether pixels crowd each other out of the cache, and are used often."""
+    def _pixels(self, tile: Tile, pixels: int, width: int) -> tuple[int, bool]:
+        """Returns how many pixels have sums at once, and whether to transpose them.
+
+        The same channel of many pixels may share a few sets of the L1 cache. Fewer
+        pixels then fit; where too few would, a transposed copy has them side by side.
+        """
+        most = min(tile.pixels(width), pixels)
         if tile.transposes is not None:
-            return tile.transposes and pixels >= tile.lanes
+            return most, tile.transposes and most >= tile.lanes
+        fitting = tile.resident(self.columns)
         uses = self.blocks * self.n / self.columns
-        crowded = self.columns % _CROWDED == 0
-        return pixels >= tile.lanes and crowded and uses >= _LEAST_USES
+        if fitting >= most:
+            return most, False
+        if 2 * fitting < most and most >= tile.lanes and uses >= _LEAST_USES:
+            return most, True
+        return max(fitting, most // 2), False
 
     def function(self, name: str, tile: Tile) -> PrimFunc:
         """Returns the kernel: ``x, data, indices, indptr, bias, others…, y``."""
@@ -76,8 +82,7 @@ class Product:
             elif vectors:
                 _emit_planar(arrays, pixels, vectors, tile.lanes)
             else:
-                most = tile.pixels(arrays.width)
-                transposes = self._transposes(tile, min(most, pixels))
+                most, transposes = self._pixels(tile, pixels, arrays.width)
                 _emit(arrays, pixels, most, tile.lanes if transposes else 0)
 
         return sparse_function(
@@ -98,24 +103,39 @@ def _emit(arrays: Arrays, pixels: int, most: int, lanes: int) -> None:
     def emit_tile(first: Value, here: int) -> None:
         panel = None
         if lanes and here >= lanes:
-            floats = arrays.columns * here
-            panel = tir.alloc_buffer((floats,), "float32", scope="global")
-            panel_lib.pack(arrays, panel, first, here, lanes)
-        with tir.serial(0, rows) as row:
-            _emit_rows(arrays, row, first, here, panel)
+            panel = _packed(arrays, first, here, lanes)
+
+        def emit(fetch: bool) -> None:
+            with tir.serial(0, rows) as row:
+                _emit_rows(arrays, row, first, here, panel, fetch=fetch)
+
+        arrays.first_fetches(first, size, count, emit)
 
     if lanes or count + bool(left) >= _LEAST_TILES:
         each_part(pixels, most, emit_tile, parallel=True)
         return
     with tir.parallel(0, rows) as row:
         for part in range(count):
-            _emit_rows(arrays, row, part * size, size)
+            _emit_rows(arrays, row, part * size, size, fetch=part == 0)
         if left:
             _emit_rows(arrays, row, count * size, left)
 
 
+def _packed(arrays: Arrays, first: Value, pixels: int, lanes: int) -> Buffer:
+    floats = arrays.columns * pixels
+    panel = tir.alloc_buffer((floats,), "float32", scope="global")
+    panel_lib.pack(arrays, panel, first, pixels, lanes)
+    return panel
+
+
 def _emit_rows(
-    arrays: Arrays, row: Value, first: Value, pixels: int, panel: Buffer | None = None
+    arrays: Arrays,
+    row: Value,
+    first: Value,
+    pixels: int,
+    panel: Buffer | None = None,
+    *,
+    fetch: bool = False,
 ) -> None:
     """Computes one block row of some pixels, a power of two of channels at a time."""
     width, n, columns = arrays.width, arrays.n, arrays.columns
@@ -125,7 +145,8 @@ def _emit_rows(
             store(each, 0, load(arrays.bias, row * n + part, width), width)
         with tir.serial(arrays.indptr[row], arrays.indptr[row + 1]) as z:
             weights = load(arrays.data, z * n + part, width)
-            prefetch(arrays.data, z * n + part)
+            if fetch:
+                prefetch(arrays.data, z * n + part)
             for pixel, each in enumerate(sums):
                 if panel is None:
                     x = arrays.x[(first + pixel) * columns + arrays.indices[z]]
@@ -137,15 +158,35 @@ def _emit_rows(
 
 
 def _emit_planar(arrays: Arrays, pixels: int, vectors: int, lanes: int) -> None:
-    size = vectors * lanes
-    tiles = -(-pixels // size)
-    with tir.parallel(0, tiles) as tile:
-        # the last tile begins earlier and computes some pixels again
-        first = tir.min(tile * size, pixels - size)
-        panel = tir.alloc_buffer((arrays.columns * size,), "float32", scope="global")
-        panel_lib.pack(arrays, panel, first, size, lanes)
-        with tir.serial(0, arrays.rows // arrays.n) as row:
-            planar.emit_rows(arrays, panel, row, first, vectors, lanes)
+    """Tiles of vectors of pixels; at the end a narrower one, and single pixels."""
+    rows, size = arrays.rows // arrays.n, vectors * lanes
+    whole, narrower, single = planar.divide(pixels, vectors, lanes, arrays.width)
+    tiles = [(i * size, vectors) for i in range(whole)]
+    if whole >= _LEAST_TILES:
+        tiles = []
+        with tir.parallel(0, whole) as tile:
+            panel = _packed(arrays, tile * size, size, lanes)
+
+            def emit(fetch: bool) -> None:
+                place = planar.Place(panel, tile * size, vectors, lanes)
+                with tir.serial(0, rows) as row:
+                    planar.emit_rows(arrays, place, row, fetch=fetch)
+
+            arrays.first_fetches(tile * size, size, whole, emit)
+    if narrower:
+        tiles.append((pixels - single - narrower * lanes, narrower))
+    places = [
+        planar.Place(_packed(arrays, first, count * lanes, lanes), first, count, lanes)
+        for first, count in tiles
+    ]
+    if not tiles and not single:
+        return
+    with tir.parallel(0, rows) as row:
+        for i, place in enumerate(places):
+            fetch = i == 0 and whole < _LEAST_TILES
+            planar.emit_rows(arrays, place, row, fetch=fetch)
+        if single:
+            _emit_rows(arrays, row, pixels - single, single)
 
 
 def _emit_one_pixel(arrays: Arrays) -> None:
