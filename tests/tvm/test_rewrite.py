@@ -4,6 +4,7 @@ import warnings
 import pytest
 import tvm_networks
 from tvm import relax
+from tvm_ffi import structural_equal
 
 from tfmot_onexn.tvm import frontend, rewrite, tiles
 
@@ -78,3 +79,20 @@ def test_equal_layers_share_a_function(tmp_path):
         found, _ = kernels_of(tmp_path, "mobilenet_v2")
     names = [name for name, _ in found.kernels]
     assert len(set(names)) < len(names)
+
+
+def test_a_kernel_is_written_for_the_tile_that_is_chosen(tmp_path):
+    module = frontend.load(tvm_networks.file_of(tmp_path, "mobilenet_v2"))
+    asked = []
+
+    def choose(kernel):
+        asked.append(kernel)
+        return tiles.AVX512
+
+    chosen = rewrite.rewrite(module, tiles.AVX2, choose)
+    narrow, wide = (
+        rewrite.rewrite(module, tile) for tile in (tiles.AVX2, tiles.AVX512)
+    )
+    assert asked == list(dict.fromkeys(kernel for _, kernel in chosen.kernels))
+    assert structural_equal(chosen.module, wide.module)
+    assert not structural_equal(chosen.module, narrow.module)

@@ -33,3 +33,8 @@ def test_pixels_share_sets_of_the_cache():
     # 60 lines apart: every fourth set
     assert tiles.AVX512.resident(960) == 12 * 16
     assert tiles.AVX512.resident(24) == 12 * 64
+
+
+@pytest.mark.parametrize("name", tiles.ISAS)
+def test_a_tile_tells_its_isa(name):
+    assert tiles.isa(tiles.ISAS[name]) == name

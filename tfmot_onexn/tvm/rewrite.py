@@ -2,6 +2,7 @@
 
 import dataclasses
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -33,12 +34,15 @@ class Rewritten:
     left: list[str]
 
 
-def rewrite(module: IRModule, tile: Tile) -> Rewritten:
+def rewrite(
+    module: IRModule, tile: Tile, choose: Callable[[Kernel], Tile] | None = None
+) -> Rewritten:
     """Rewrites ``main``.
 
     Args:
       module: from `frontend.load`, of static shapes.
       tile: of the processor.
+      choose: returns the tile for a kernel, such as `tuning_database.chooser` does.
 
     Warns:
       of operators that no kernel computes, since TVM's own code for them is slow.
@@ -56,7 +60,8 @@ def rewrite(module: IRModule, tile: Tile) -> Rewritten:
         if layer is not None:
             if layer.kernel not in functions:
                 name = f"{_name(layer.kernel)}_{len(functions)}"
-                function = layer.kernel.function(name, tile)
+                chosen = tile if choose is None else choose(layer.kernel)
+                function = layer.kernel.function(name, chosen)
                 function = function.without_attr("global_symbol")
                 functions[layer.kernel] = builder.add_func(function, name)
             variable = functions[layer.kernel]

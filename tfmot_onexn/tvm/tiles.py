@@ -48,3 +48,10 @@ AVX512 = Tile(lanes=16, registers=32, depthwise=7, least_direct=16, ways=12)
 AVX2 = Tile(lanes=8, registers=16, depthwise=4, least_direct=8)
 NEON64 = Tile(lanes=4, registers=32, depthwise=4, least_direct=4)
 NEON32 = Tile(lanes=4, registers=16, depthwise=2, least_direct=4)
+
+ISAS = {"avx512": AVX512, "avx2": AVX2, "neon64": NEON64, "neon32": NEON32}
+
+
+def isa(tile: Tile) -> str:
+    """Returns the name of the ISA that a tile of `ISAS` is for."""
+    return next(name for name, each in ISAS.items() if each == tile)
