@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 COMMANDS = (
-    *("demo", "prune", "convert", "build", "benchmark", "compare", "summary"),
-    "delegate",
+    *("demo", "prune", "convert", "build", "export", "benchmark", "compare"),
+    *("summary", "delegate"),
 )
 
 

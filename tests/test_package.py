@@ -14,8 +14,8 @@ PUBLIC = {
     *("ConstantSparsity", "OneShot", "PolynomialDecay"),
     *("PruneAll", "PruneConvolutions", "PrunePointwise"),
     *("PruningSummaries", "UpdatePruningStep"),
-    "build_tvm",
-    *("convert_to_tflite", "from_keras3", "load_interpreter", "summary"),
+    *("build_tvm", "convert_to_tflite", "export", "from_keras3", "load_interpreter"),
+    "summary",
     *("prune_filters", "prune_low_magnitude_1xN", "prune_scope", "prune_weights"),
     *("rearrange", "shrink_filters", "strip_pruning"),
 }
@@ -32,12 +32,13 @@ def test_names_load_without_the_extra_for_tvm():
     code = (
         "import sys; sys.modules['tvm'] = sys.modules['tflite'] = None\n"
         "import tfmot_onexn\n"
-        "from tfmot_onexn.tvm import vm_runtime\n"
-        "try: tfmot_onexn.build_tvm('m.tflite', 'm.so')\n"
-        "except ValueError as error: print(error)"
+        "from tfmot_onexn.tvm import manifest, vm_runtime\n"
+        "for call in (tfmot_onexn.build_tvm, tfmot_onexn.export):\n"
+        "  try: call('m.tflite', 'm.so')\n"
+        "  except ValueError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert "pip install tfmot-onexn[tvm]" in done.stdout, done.stderr
+    assert done.stdout.count("pip install tfmot-onexn[tvm]") == 2, done.stderr
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -34,6 +34,7 @@ _MODULE_OF = {
     "UpdatePruningStep": "tfmot_onexn.pruning.callbacks",
     "build_tvm": "tfmot_onexn.tvm.build",
     "convert_to_tflite": "tfmot_onexn.tflite.convert",
+    "export": "tfmot_onexn.tvm.export",
     "from_keras3": "tfmot_onexn.networks.keras3",
     "load_interpreter": "tfmot_onexn.tflite.interpreter",
     "prune_filters": "tfmot_onexn.pruning.prune",

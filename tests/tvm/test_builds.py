@@ -4,6 +4,7 @@ import shutil
 import pytest
 import tvm_networks
 
+from tfmot_onexn import targets
 from tfmot_onexn.tvm import builds, plan_runtime, trailer
 from tfmot_onexn.tvm.build import build_tvm
 
@@ -67,3 +68,8 @@ def test_a_plan_of_another_schema_is_refused(plan, tmp_path):
 def test_an_unknown_format_is_refused(file, tmp_path):
     with pytest.raises(ValueError, match=r"Unknown format 'onnx'; choose one of \['vm"):
         build_tvm(file, tmp_path / "model", format="onnx")
+
+
+def test_android_takes_no_library():
+    assert builds.formats_for(targets.resolve("host")) == ("vm", "plan")
+    assert builds.formats_for(targets.resolve("aarch64-linux-android")) == ("plan",)

@@ -18,11 +18,14 @@ from tfmot_onexn.cli import (
     convert,
     delegate,
     demo,
+    export,
     prune,
     summary,
 )
 
-_COMMANDS = (*(demo, prune, convert, build, benchmark, compare, summary, delegate),)
+_COMMANDS = (
+    *(demo, prune, convert, build, export, benchmark, compare, summary, delegate),
+)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

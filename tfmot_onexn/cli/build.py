@@ -1,8 +1,6 @@
 """``onexn build``."""
 
 import argparse
-import sys
-import warnings
 
 from tfmot_onexn import targets
 from tfmot_onexn.cli import common
@@ -46,8 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     extra.require()
     if arguments.format == builds.VM:
         files.require_writable(arguments.output)
-    with common.steps() as show, warnings.catch_warnings(record=True) as remarks:
-        warnings.simplefilter("always", UserWarning)
+    with common.building(arguments) as show:
         from tfmot_onexn.tvm.build import build_tvm
 
         build_tvm(
@@ -57,8 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
             format=arguments.format,
             progress=show,
         )
-    for remark in remarks:
-        print(f"onexn build: {remark.message}", file=sys.stderr)
     size = builds.size(arguments.output)
     print(f"Wrote {arguments.output}: {size / 1e6:.2f} MB, for {triple}.")
     return 0

@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 import tempfile
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -236,6 +237,16 @@ def steps() -> Iterator[Callable[[str], None]]:
     console = rich.console.Console(stderr=True)
     with console.status("") as status:
         yield status.update
+
+
+@contextlib.contextmanager
+def building(arguments: argparse.Namespace) -> Iterator[Callable[[str], None]]:
+    """Yields what `steps` does; what was remarked meanwhile becomes a line each."""
+    with steps() as show, warnings.catch_warnings(record=True) as remarks:
+        warnings.simplefilter("always", UserWarning)
+        yield show
+    for remark in dict.fromkeys(str(each.message) for each in remarks):
+        print(f"onexn {arguments.command}: {remark}", file=sys.stderr)
 
 
 def track(items: Iterable, total: int, description: str) -> Iterable:

@@ -5,13 +5,22 @@ import os
 import pathlib
 from typing import Any
 
+from tfmot_onexn.targets import Target
 from tfmot_onexn.tvm import trailer
 
 VM, PLAN = "vm", "plan"
 FORMATS = (VM, PLAN)
+# each that a target can have
+ALL = "all"
 # of a plan: what has its description, and what goes to a device
 ABOUT = "about.json"
 _DEPLOYED = ("plan.bin", "weights.bin", "libplan.so")
+
+
+def formats_for(target: Target) -> tuple[str, ...]:
+    """Returns the formats that a target can have."""
+    # a library would need TVM's own runtime, built for Android
+    return (PLAN,) if target.android else FORMATS
 
 
 def format_of(path: str | os.PathLike) -> str | None:

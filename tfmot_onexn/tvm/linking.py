@@ -76,8 +76,8 @@ def _linker(target: Target) -> list[str]:
     if target.android:
         raise ValueError(
             f"A build for {target.name} would need TVM's own runtime, built for "
-            "Android, to link against. There is none here; the delegate runs there: "
-            f"`onexn delegate --target {target.name}`."
+            "Android, to link against. There is none here; a plan runs there without: "
+            "`onexn build --format plan`."
         )
     zig = compilers.zig_program(target, _WHAT)
     return [zig, "cc", *compilers.zig_options(target)]
