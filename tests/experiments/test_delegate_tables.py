@@ -1,31 +1,9 @@
-import pytest
+from kernel_results import SMALL, kernel
 
 from tfmot_onexn.benchmark.paired import Ratio
-from tfmot_onexn.benchmark.shapes import Shape
 from tfmot_onexn.experiments import delegate_tables
-from tfmot_onexn.experiments.kernel_speed import KernelResult, Spread
 from tfmot_onexn.experiments.load_cost import Cost
 from tfmot_onexn.experiments.model_speed import FileResult, Measured, Plan
-
-LARGE, SMALL = Shape("", 14, 14, 64, 384), Shape("", 7, 7, 32, 32)
-
-
-def kernel(share, n=8, sparsity=0.5, isa="avx512", shape=LARGE):
-    spread = Spread(share, share, share)
-    own = Spread(100 * share, 100 * share, 100 * share)
-    return KernelResult(
-        shape=shape,
-        pixels=shape.pixels,
-        n=n,
-        sparsity=sparsity,
-        isa=isa,
-        gmacs=own,
-        peak=100.0,
-        share_of_peak=spread,
-        dense=Spread(2 * share, share, 3 * share),
-        reference=Spread(10, 9, 11),
-        scipy=Spread(5, 4, 6),
-    )
 
 
 def file(delegate=None, n=16, sparsity=0.5, **more):
@@ -107,20 +85,5 @@ def test_kernels_are_summed_up_by_isa_and_n():
     assert rows["AVX-512", "8"][4:] == ("1.70×", "1.00×", "5.00×", "10.00×")
 
 
-def test_shapes_have_a_row_each():
-    results = [kernel(0.9), kernel(0.8, n=4), kernel(0.5, shape=SMALL), kernel(1, 16)]
-    table = delegate_tables.shapes([*results, kernel(0.1, isa="avx2")], "avx512")
-    assert table.header == ("H×W K→M", "n=16 50 %", "n=8 50 %", "n=4 50 %")
-    assert table.rows == (
-        ("14×14 64→384", "100 100 %", "90 90 %", "80 80 %"),
-        ("7×7 32→32", "–", "50 50 %", "–"),
-    )
-
-
 def test_nothing_measured_of_large_shapes_is_an_empty_table():
     assert delegate_tables.kernels([kernel(0.5, shape=SMALL)]).rows == ()
-
-
-@pytest.mark.parametrize(("isa", "name"), [("avx2", "AVX2"), ("other", "other")])
-def test_names_of_isas(isa, name):
-    assert delegate_tables.isa_name(isa) == name

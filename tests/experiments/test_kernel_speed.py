@@ -1,10 +1,11 @@
 import chain_library
-import numpy as np
+import kernel_results
 import pytest
 
 from tfmot_onexn.benchmark import delegate_kernels
 from tfmot_onexn.benchmark.shapes import Shape
 from tfmot_onexn.experiments import kernel_speed
+from tfmot_onexn.experiments.kernel_providers import DelegateKernels, TvmKernels
 
 SHAPE = Shape("small", 9, 8, 24, 32)
 
@@ -14,12 +15,20 @@ def library():
     return delegate_kernels.Library(chain_library.path())
 
 
-def measure(library, *shapes, **keywords):
-    return kernel_speed.measure(library, shapes, rounds=2, **keywords)
+@pytest.fixture(scope="module")
+def provider(library):
+    return DelegateKernels(library)
 
 
-def test_every_case_has_a_result_for_each_isa(library):
-    found = measure(library, SHAPE, cases=[(16, 0.5), (8, 0.75)], more_cases=[(1, 0.9)])
+def measure(provider, *shapes, **keywords):
+    # of an odd number, the median of a reciprocal is the reciprocal of the median
+    return kernel_speed.measure(provider, shapes, rounds=3, **keywords)
+
+
+def test_every_case_has_a_result_for_each_isa(provider, library):
+    found = measure(
+        provider, SHAPE, cases=[(16, 0.5), (8, 0.75)], more_cases=[(1, 0.9)]
+    )
     expected = [(16, 0.5), (8, 0.75), (1, 0.9)]
     cases = [(each.n, each.sparsity, each.isa) for each in found]
     assert cases == [(*case, isa) for case in expected for isa in library.isas()]
@@ -31,26 +40,26 @@ def test_every_case_has_a_result_for_each_isa(library):
         assert each.pixels == 72
 
 
-def test_n_divides_the_outputs_and_strides_are_measured(library):
+def test_n_divides_the_outputs_and_strides_are_measured(provider):
     shape = Shape("strided", 5, 5, 8, 24, 2)
-    found = measure(library, shape, cases=[(16, 0.5), (8, 0.5)], more_cases=[])
+    found = measure(provider, shape, cases=[(16, 0.5), (8, 0.5)], more_cases=[])
     assert {each.n for each in found} == {8}
     assert {each.pixels for each in found} == {9}
 
 
-def test_more_cases_are_of_some_shapes(library, monkeypatch):
+def test_more_cases_are_of_some_shapes(provider, monkeypatch):
     monkeypatch.setattr(kernel_speed, "_EVERY", 2)
     other = Shape("other", 4, 4, 8, 8)
-    found = measure(library, SHAPE, other, cases=[(8, 0.5)], more_cases=[(4, 0.5)])
+    found = measure(provider, SHAPE, other, cases=[(8, 0.5)], more_cases=[(4, 0.5)])
     assert {(each.shape.name, each.n) for each in found} == {
         *(("small", 8), ("small", 4), ("other", 8)),
     }
 
 
-def test_a_wrong_kernel_is_not_timed(library, monkeypatch):
+def test_a_wrong_kernel_is_not_timed(provider, monkeypatch):
     monkeypatch.setattr(kernel_speed.np, "clip", lambda values, *_: values + 1)
-    with pytest.raises(ValueError, match=r"with n = 8 is .* off SciPy's product"):
-        measure(library, SHAPE, cases=[(8, 0.5)], more_cases=[])
+    with pytest.raises(ValueError, match=r"n = 8, beside SciPy's product, is .* off"):
+        measure(provider, SHAPE, cases=[(8, 0.5)], more_cases=[])
 
 
 def test_shapes_are_the_networks_without_single_pixels():
@@ -71,10 +80,24 @@ def test_shapes_are_the_networks_without_single_pixels():
     ],
 )
 def test_goals_are_of_large_layers(shape, targeted):
-    spread = kernel_speed.Spread.of(np.arange(11.0))
-    assert (spread.p10, spread.median, spread.p90) == (1, 5, 9)
-    spreads = [spread] * 4
-    result = kernel_speed.KernelResult(
-        shape, shape.pixels, 8, 0.5, "avx2", spread, 60.0, *spreads
+    assert kernel_results.kernel(0.5, shape=shape).targeted == targeted
+
+
+def test_kernels_of_tvm_are_measured_in_the_same_way(library):
+    found = measure(
+        *(TvmKernels(library), SHAPE),
+        cases=[kernel_speed.DENSE, (8, 0.75), (1, 0.75)],
+        more_cases=[],
     )
-    assert result.targeted == targeted
+    assert [(each.n, each.sparsity) for each in found] == [
+        *((None, 0.0), (8, 0.75), (1, 0.75)),
+    ]
+    for each in found:
+        assert each.isa == library.isas()[0]
+        assert each.reference is None
+        assert (each.scipy is None) == (each.n is None)
+        assert each.gmacs.median > 0
+        # work of non-zero weights
+        macs = SHAPE.macs * (1 - each.sparsity)
+        gmacs = macs / each.microseconds.median / 1e3
+        assert each.gmacs.median == pytest.approx(gmacs, rel=1e-3)

@@ -21,10 +21,12 @@ from tfmot_onexn.benchmark.rows import to_json
 from tfmot_onexn.experiments import (
     delegate_tables,
     kernel_speed,
+    kernel_tables,
     model_speed,
     tables,
     turns,
 )
+from tfmot_onexn.experiments.kernel_providers import DelegateKernels
 from tfmot_onexn.experiments.kernel_speed import KernelResult
 from tfmot_onexn.experiments.model_speed import Measured
 from tfmot_onexn.networks import files
@@ -65,15 +67,15 @@ def run(library: Library, parts: Sequence[str] = PARTS, quick: bool = False) -> 
     """Measures parts of it all."""
     results = Results(machine_lib.describe(), library.isas(), [], [])
     if "kernels" in parts:
-        shapes = kernel_speed.default_shapes()
+        kernels, shapes = DelegateKernels(library), kernel_speed.default_shapes()
         if quick:
             found = kernel_speed.measure(
-                *(library, shapes[_QUICK_SHAPES], _QUICK_CASES, ()),
+                *(kernels, shapes[_QUICK_SHAPES], _QUICK_CASES, ()),
                 rounds=_QUICK_ROUNDS,
                 track=_track,
             )
         else:
-            found = kernel_speed.measure(library, shapes, track=_track)
+            found = kernel_speed.measure(kernels, shapes, track=_track)
         results.kernels.extend(found)
     if "models" in parts:
         plans = model_speed.QUICK if quick else model_speed.PLANS
@@ -87,7 +89,7 @@ def show(console: rich.console.Console, results: Results) -> None:
     """Prints the tables."""
     shown = []
     if results.kernels:
-        shown += [delegate_tables.shapes(results.kernels, isa) for isa in results.isas]
+        shown += [kernel_tables.shapes(results.kernels, isa) for isa in results.isas]
         shown.append(delegate_tables.kernels(results.kernels))
     if results.models:
         shown.append(delegate_tables.models(results.models, results.narrow_isa))
@@ -137,10 +139,10 @@ def readme_text(results: Results) -> str:
     gate = delegate_tables.gate_sentence(results.models)
     limited = ""
     if narrow is not None:
-        name = delegate_tables.isa_name(narrow)
+        name = kernel_tables.isa_name(narrow)
         limited = (
             f"“{name} only” limits the delegate, not XNNPACK, which keeps "
-            f"{delegate_tables.isa_name(results.isas[0])}. "
+            f"{kernel_tables.isa_name(results.isas[0])}. "
         )
     return "\n".join(
         [

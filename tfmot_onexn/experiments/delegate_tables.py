@@ -1,17 +1,22 @@
 """The tables of `delegate_speed`, for a terminal and for Markdown."""
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tfmot_onexn.experiments.kernel_speed import KernelResult
+from tfmot_onexn.experiments.kernel_tables import (
+    in_order,
+    isa_name,
+    mean,
+    medians,
+    share,
+)
 from tfmot_onexn.experiments.model_speed import DELEGATE, DENSE, STOCK, Measured
 from tfmot_onexn.experiments.tables import Table, percent
 
 # of a kernel's peak, the project's goals: by whether n >= 8
 _GOALS = {True: 0.85, False: 0.65}
-_ISA_NAMES = {"avx512": "AVX-512", "avx2": "AVX2", "neon": "NEON"}
 
 
 def models(measured: Sequence[Measured], narrow_isa: str | None) -> Table:
@@ -106,7 +111,8 @@ def kernels(results: Sequence[KernelResult]) -> Table:
     chosen = [result for result in results if result.targeted]
     sparsities = sorted({result.sparsity for result in chosen})
     rows = []
-    for isa, n in dict.fromkeys((result.isa, result.n) for result in _sorted(chosen)):
+    kinds = dict.fromkeys((result.isa, result.n or 0) for result in in_order(chosen))
+    for isa, n in kinds:
         own = [result for result in chosen if (result.isa, result.n) == (isa, n)]
         at = {p: [each for each in own if each.sparsity == p] for p in sparsities}
         reached = sum(each.share_of_peak.median >= _GOALS[n >= 8] for each in own)
@@ -114,12 +120,12 @@ def kernels(results: Sequence[KernelResult]) -> Table:
             (
                 isa_name(isa),
                 str(n),
-                *(_share(at[p]) for p in sparsities),
+                *(share(at[p]) for p in sparsities),
                 f"{reached} of {len(own)}" if n >= 4 else "–",
                 f"{np.median([each.gmacs.median for each in own]):.0f}",
-                *(_mean(each.dense.median for each in at[p]) for p in sparsities),
-                _mean(each.scipy.median for each in own),
-                _mean(each.reference.median for each in own),
+                *(mean(each.dense.median for each in at[p]) for p in sparsities),
+                mean(medians(each.scipy for each in own)),
+                mean(medians(each.reference for each in own)),
             )
         )
     header = (
@@ -130,56 +136,3 @@ def kernels(results: Sequence[KernelResult]) -> Table:
         *("over SciPy", "over plain loops"),
     )
     return Table("1×1 convolutions with M, K ≥ 64 and P ≥ 196", header, tuple(rows))
-
-
-def shapes(results: Sequence[KernelResult], isa: str) -> Table:
-    """Returns GMAC/s and share of peak of each shape on an ISA."""
-    own = [result for result in results if result.isa == isa]
-    cases = list(dict.fromkeys((each.n, each.sparsity) for each in _sorted(own)))
-    by_shape: dict[str, dict[tuple[int, float], KernelResult]] = {}
-    for each in own:
-        shape = each.shape
-        size = f"{shape.height}×{shape.width} {shape.inputs}→{shape.outputs}"
-        by_shape.setdefault(size, {})[each.n, each.sparsity] = each
-    rows = [
-        (
-            size,
-            *(
-                f"{found[case].gmacs.median:.0f} "
-                f"{percent(found[case].share_of_peak.median)}"
-                if case in found
-                else "–"
-                for case in cases
-            ),
-        )
-        for size, found in by_shape.items()
-    ]
-    header = ("H×W K→M", *(f"n={n} {percent(p)}" for n, p in cases))
-    title = f"GMAC/s and share of peak, {isa_name(isa)}"
-    return Table(title, header, tuple(rows))
-
-
-def isa_name(isa: str) -> str:
-    """Returns an ISA as people write it."""
-    return _ISA_NAMES.get(isa, isa)
-
-
-def _sorted(results: Iterable[KernelResult]) -> list[KernelResult]:
-    """Returns results by ISA, the widest first, n, the largest first, and sparsity."""
-    order = list(_ISA_NAMES)
-    return sorted(
-        results, key=lambda each: (order.index(each.isa), -each.n, each.sparsity)
-    )
-
-
-def _share(results: Sequence[KernelResult]) -> str:
-    if not results:
-        return "–"
-    shares = [100 * each.share_of_peak.median for each in results]
-    return f"{np.median(shares):.0f} % ({min(shares):.0f}–{max(shares):.0f})"
-
-
-def _mean(ratios: Iterable[float]) -> str:
-    """Returns the geometric mean of ratios."""
-    logs = [math.log(ratio) for ratio in ratios]
-    return f"{math.exp(np.mean(logs)):.2f}×" if logs else "–"

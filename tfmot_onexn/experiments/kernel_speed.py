@@ -1,16 +1,16 @@
-"""How fast the delegate's 1x1 convolutions are, beside three others.
+"""How fast single 1x1 convolutions are, the delegate's or TVM's, beside others.
 
 For each shape, n, sparsity and ISA: multiply-accumulates of non-zero weights per
 second, and what share of the processor's peak that is. Beside it stand XNNPACK on the
-dense layer (a `.tflite` of one layer in LiteRT), the plain loops of the delegate's
-reference kernel, and SciPy's BSR product, without bias and activation. All use one
+dense layer (a `.tflite` of one layer in LiteRT), SciPy's BSR product, without bias and
+activation, and for the delegate the plain loops of its reference kernel. All use one
 thread and take turns, the peak's measurement too.
 """
 
 import dataclasses
 import functools
-import time
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -18,39 +18,31 @@ import scipy.sparse
 import tf_keras
 
 from tfmot_onexn.benchmark import delegate_kernels, shapes
-from tfmot_onexn.benchmark.delegate_kernels import REFERENCE, Library, Pointwise
+from tfmot_onexn.benchmark.delegate_kernels import REFERENCE
 from tfmot_onexn.benchmark.latency import Track, untracked
 from tfmot_onexn.benchmark.shapes import Shape
-from tfmot_onexn.networks import random_weights
+from tfmot_onexn.experiments.kernel_providers import Provider
+from tfmot_onexn.experiments.kernel_timing import (
+    Spread,
+    Timed,
+    in_litert,
+    require_equal,
+    seconds_of,
+    take_turns,
+)
 from tfmot_onexn.sparsity import bsr, masks
-from tfmot_onexn.tflite import convert, interpreter
 
 NETWORKS = ("mobilenet", "mobilenet_v2", "mobilenet_v3_large")
-# (n, sparsity) of all shapes, and of some
-CASES = tuple((n, p) for n in (16, 8, 4) for p in (0.5, 0.75, 0.9))
-MORE_CASES = tuple((n, p) for n in (32, 2, 1) for p in (0.5, 0.75, 0.9))
+# n, None for all blocks stored, and sparsity
+Case = tuple[int | None, float]
+DENSE: Case = (None, 0.0)
+# of all shapes, and of some
+CASES: tuple[Case, ...] = tuple((n, p) for n in (16, 8, 4) for p in (0.5, 0.75, 0.9))
+MORE_CASES: tuple[Case, ...] = tuple(
+    (n, p) for n in (32, 2, 1) for p in (0.5, 0.75, 0.9)
+)
 _EVERY = 6
 _ROUNDS = 10
-# of a turn: about so long, so many runs
-_TURN_SECONDS, _MIN_RUNS, _MAX_RUNS = 1e-3, 1, 50
-_TOLERANCE = 1e-5
-
-# runs something so many times, returns the seconds of each
-Timed = Callable[[int], np.ndarray]
-
-
-@dataclasses.dataclass(frozen=True)
-class Spread:
-    """Median and percentiles over the rounds."""
-
-    median: float
-    p10: float
-    p90: float
-
-    @classmethod
-    def of(cls, values: np.ndarray) -> "Spread":
-        p10, median, p90 = np.percentile(values, (10, 50, 90))
-        return cls(float(median), float(p10), float(p90))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,28 +52,30 @@ class KernelResult:
     Attributes:
       shape: of the layer.
       pixels: of its output, P.
-      n: output channels per block.
+      n: output channels per block, None where all blocks are stored.
       sparsity: share of blocks that are zero.
       isa: that computed it.
+      microseconds: of a run.
       gmacs: 1e9 multiply-accumulates of non-zero weights per second.
       peak: what the ISA does from registers, in the same unit.
       share_of_peak: of each round.
       dense: XNNPACK's time on the dense layer over the kernel's, of each round.
-      reference: the reference kernel's time over it.
-      scipy: SciPy's time over it.
+      reference: the reference kernel's time over it, if there is one.
+      scipy: SciPy's time over it, None where all blocks are stored.
     """
 
     shape: Shape
     pixels: int
-    n: int
+    n: int | None
     sparsity: float
     isa: str
+    microseconds: Spread
     gmacs: Spread
     peak: float
     share_of_peak: Spread
     dense: Spread
-    reference: Spread
-    scipy: Spread
+    reference: Spread | None
+    scipy: Spread | None
 
     @property
     def targeted(self) -> bool:
@@ -96,10 +90,10 @@ def default_shapes() -> list[Shape]:
 
 
 def measure(
-    library: Library,
+    provider: Provider,
     measured: Sequence[Shape],
-    cases: Sequence[tuple[int, float]] = CASES,
-    more_cases: Sequence[tuple[int, float]] = MORE_CASES,
+    cases: Sequence[Case] = CASES,
+    more_cases: Sequence[Case] = MORE_CASES,
     *,
     rounds: int = _ROUNDS,
     seed: int = 0,
@@ -108,7 +102,7 @@ def measure(
     """Measures kernels.
 
     Args:
-      library: that has them.
+      provider: of kernels.
       measured: shapes.
       cases: n and sparsity; n that does not divide a shape's M is left out.
       more_cases: further ones of every sixth shape.
@@ -116,12 +110,11 @@ def measure(
       seed: of weights, images and the order of turns.
       track: shows progress.
     """
-    isas = library.isas()
     found = []
     for index, shape in enumerate(track(measured, len(measured), "Timing kernels")):
         of_shape = [*cases, *(more_cases if index % _EVERY == 0 else ())]
-        fitting = [(n, p) for n, p in of_shape if shape.outputs % n == 0]
-        found += _Bench(library, isas, shape, fitting, seed).run(rounds)
+        fitting = [(n, p) for n, p in of_shape if shape.outputs % (n or 1) == 0]
+        found += _Bench(provider, shape, fitting, seed).run(rounds)
     return found
 
 
@@ -129,114 +122,84 @@ class _Bench:
     """What takes turns on one shape."""
 
     def __init__(
-        self,
-        library: Library,
-        isas: Sequence[str],
-        shape: Shape,
-        cases: Sequence[tuple[int, float]],
-        seed: int,
+        self, provider: Provider, shape: Shape, cases: Sequence[Case], seed: int
     ):
-        self._shape, self._isas, self._cases = shape, isas, cases
+        self._provider, self._shape, self._cases = provider, shape, cases
         self._rng = np.random.default_rng(seed)
         self._images = self._rng.normal(
             size=(1, shape.height, shape.width, shape.inputs)
         ).astype(np.float32)
         self._bias = self._rng.normal(size=shape.outputs).astype(np.float32)
-        self._timed: dict[Any, Timed] = {"dense": self._dense()}
-        self._kept: dict[tuple[int, float], bsr.BSR] = {}
-        for n, sparsity in cases:
-            self._add(library, n, sparsity)
-        self._peaks: dict[str, Callable[[], float]] = {
-            isa: functools.partial(library.peak, isa) for isa in isas
+        layer = tf_keras.layers.Conv2D(
+            shape.outputs, 1, shape.stride, activation="relu6"
+        )
+        self._timed: dict[Any, Timed] = {
+            "dense": in_litert(layer, self._images).seconds
         }
+        self._kept: dict[Case, bsr.BSR] = {}
+        for n, sparsity in cases:
+            self._add(n, sparsity)
 
-    def _add(self, library: Library, n: int, sparsity: float) -> None:
+    def _add(self, n: int | None, sparsity: float) -> None:
         shape = self._shape
         kernel_io = self._rng.normal(size=(shape.inputs, shape.outputs))
-        kernel_io *= masks.block_mask(kernel_io, n, sparsity)
-        kept = bsr.encode(kernel_io.astype(np.float32), n)
+        if n is not None:
+            kernel_io *= masks.block_mask(kernel_io, n, sparsity)
+        kernel_io = kernel_io.astype(np.float32)
+        kept = bsr.encode(kernel_io, n or math.gcd(shape.outputs, 16))
         self._kept[n, sparsity] = kept
         product = _ScipyProduct(kept, self._images[0], shape)
         expected = np.clip(product() + self._bias, 0, 6)
-        self._timed["scipy", n, sparsity] = functools.partial(_seconds, product)
-        for isa in (*self._isas, REFERENCE):
-            layer = Pointwise(
-                library, isa, kept, self._bias, self._images, shape.stride
+        if n is not None:
+            self._timed["scipy", n, sparsity] = functools.partial(seconds_of, product)
+        for name in self._provider.names:
+            layer = self._provider.pointwise(
+                name, kernel_io, kept, self._bias, self._images, shape.stride
             )
-            error = np.abs(layer()[0] - expected).max() / np.abs(expected).max()
-            if not error <= _TOLERANCE:
-                raise ValueError(
-                    f"The {isa} kernel of {shape} with n = {n} is {error:.1e} off "
-                    f"SciPy's product; expected {_TOLERANCE:.0e} at most."
-                )
-            self._timed[isa, n, sparsity] = layer.seconds
-
-    def _dense(self) -> Timed:
-        """Returns XNNPACK's layer."""
-        shape = self._shape
-        model = tf_keras.Sequential(
-            [
-                tf_keras.layers.Input(self._images.shape[1:], 1),
-                tf_keras.layers.Conv2D(
-                    shape.outputs, 1, shape.stride, activation="relu6"
-                ),
-            ]
-        )
-        random_weights.randomize(model)
-        module = interpreter.module_of("litert")
-        loaded = module.Interpreter(
-            model_content=convert.convert_to_tflite(model), num_threads=1
-        )
-        loaded.allocate_tensors()
-        loaded.set_tensor(loaded.get_input_details()[0]["index"], self._images)
-        return functools.partial(_seconds, loaded.invoke)
+            what = f"The {name} kernel of {shape} with n = {n}, beside SciPy's product,"
+            require_equal(layer()[0], expected, what)
+            self._timed[name, n, sparsity] = layer.seconds
 
     def run(self, rounds: int) -> list[KernelResult]:
-        """Lets all take turns; returns a result for each kernel of the delegate."""
-        runs = {
-            name: int(np.clip(_TURN_SECONDS / timed(2).min(), _MIN_RUNS, _MAX_RUNS))
-            for name, timed in self._timed.items()
-        }
-        seconds: dict[Any, list[float]] = {name: [] for name in self._timed}
-        peaks: dict[str, list[float]] = {isa: [] for isa in self._isas}
-        for _ in range(rounds):
-            for isa, peak in self._peaks.items():
-                peaks[isa].append(peak())
-            names = list(self._timed)
-            for index in self._rng.permutation(len(names)):
-                name = names[index]
-                # the first brings weights and images back into the cache
-                taken = self._timed[name](1 + runs[name])[1:]
-                seconds[name].append(float(np.median(taken)))
-        arrays = {name: np.array(taken) for name, taken in seconds.items()}
+        """Lets all take turns; returns a result for each kernel on an ISA."""
+        isas = self._provider.isas
+        peaks: dict[str, list[float]] = {isa: [] for isa in isas}
+
+        def measure_peaks() -> None:
+            for isa, measured in peaks.items():
+                measured.append(self._provider.peak(isa))
+
+        seconds = take_turns(self._timed, rounds, self._rng, measure_peaks)
         return [
-            self._result(case, isa, arrays, np.array(peaks[isa]))
+            self._result(case, isa, seconds, np.array(peaks[isa]))
             for case in self._cases
-            for isa in self._isas
+            for isa in isas
         ]
 
     def _result(
-        self,
-        case: tuple[int, float],
-        isa: str,
-        seconds: dict[Any, np.ndarray],
-        peaks: np.ndarray,
+        self, case: Case, isa: str, seconds: dict[Any, np.ndarray], peaks: np.ndarray
     ) -> KernelResult:
         n, sparsity = case
         own = seconds[isa, n, sparsity]
         gmacs = self._kept[case].data.size * self._shape.pixels / own / 1e9
+
+        def over(name: str) -> Spread | None:
+            other = seconds.get((name, n, sparsity))
+            return None if other is None else Spread.of(other / own)
+
         return KernelResult(
             shape=self._shape,
             pixels=self._shape.pixels,
             n=n,
             sparsity=sparsity,
             isa=isa,
+            microseconds=Spread.of(1e6 * own),
             gmacs=Spread.of(gmacs),
             peak=float(np.median(peaks)),
             share_of_peak=Spread.of(gmacs / peaks),
             dense=Spread.of(seconds["dense"] / own),
-            reference=Spread.of(seconds[REFERENCE, n, sparsity] / own),
-            scipy=Spread.of(seconds["scipy", n, sparsity] / own),
+            reference=over(REFERENCE),
+            scipy=over("scipy"),
         )
 
 
@@ -256,13 +219,3 @@ class _ScipyProduct:
 
     def __call__(self) -> np.ndarray:
         return (self._matrix @ self._pixels_kp).T.reshape(self._size)
-
-
-def _seconds(call: Callable[[], Any], runs: int) -> np.ndarray:
-    """Returns the seconds of so many calls."""
-    found = np.empty(runs)
-    for run in range(runs):
-        start = time.perf_counter_ns()
-        call()
-        found[run] = (time.perf_counter_ns() - start) / 1e9
-    return found
