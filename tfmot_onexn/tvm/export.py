@@ -11,7 +11,7 @@ from tfmot_onexn.targets import HOST, resolve
 from tfmot_onexn.tflite import versions
 from tfmot_onexn.tvm import builds, extra, manifest
 from tfmot_onexn.tvm.build import build
-from tfmot_onexn.tvm.source import Progress, prepare
+from tfmot_onexn.tvm.source import Progress, Source, prepare
 
 _TFLITE = "model.tflite"
 _NAMES = {builds.VM: "model.so", builds.PLAN: "plan"}
@@ -58,32 +58,40 @@ def export(
         source = prepare(model, unfinished, float16=float16, progress=progress)
         if source.path != unfinished / _TFLITE:
             _copy(source.path, unfinished / _TFLITE)
-        artifacts = [manifest.artifact(unfinished, _TFLITE, manifest.TFLITE)]
-        for target, kind in chosen:
-            path = f"{target}/{_NAMES[kind]}"
-            (unfinished / target).mkdir(exist_ok=True)
-            build(
-                source,
-                unfinished / path,
-                target=target,
-                format=kind,
-                progress=_named(progress, target, kind),
-            )
-            artifacts.append(manifest.artifact(unfinished, path, kind, target))
-        # what each build tells of the network is the same
-        told = builds.describe(unfinished / artifacts[-1]["path"])
-        manifest.write(
-            unfinished,
-            {
-                "model": source.name,
-                **told["row"],
-                "inputs": told["inputs"],
-                "outputs": told["outputs"],
-                "artifacts": artifacts,
-                "versions": versions.installed(),
-            },
-        )
+        _build_all(source, chosen, unfinished, progress)
     return manifest.read(directory)
+
+
+def _build_all(
+    source: Source,
+    chosen: Sequence[tuple[str, str]],
+    folder: pathlib.Path,
+    progress: Progress,
+) -> None:
+    """Writes a build for each target and format, and the manifest of all."""
+    artifacts = [manifest.artifact(folder, _TFLITE, manifest.TFLITE)]
+    for target, kind in chosen:
+        path = f"{target}/{_NAMES[kind]}"
+        (folder / target).mkdir(exist_ok=True)
+        build(
+            source,
+            folder / path,
+            target=target,
+            format=kind,
+            progress=_named(progress, target, kind),
+        )
+        artifacts.append(manifest.artifact(folder, path, kind, target))
+    # what each build tells of the network is the same
+    told = builds.describe(folder / artifacts[-1]["path"])
+    described = {
+        "model": source.name,
+        **told["row"],
+        "inputs": told["inputs"],
+        "outputs": told["outputs"],
+        "artifacts": artifacts,
+        "versions": versions.installed(),
+    }
+    manifest.write(folder, described)
 
 
 def _builds(targets: Sequence[str], format: str) -> list[tuple[str, str]]:
