@@ -3,6 +3,7 @@ import struct
 
 import pytest
 
+from tfmot_onexn import targets
 from tfmot_onexn.tvm import loadable, trailer
 
 DESCRIPTION = {"format": "vm", "model": "m", "inputs": [], "outputs": [], "row": {}}
@@ -74,3 +75,16 @@ def test_a_file_that_is_no_build_is_refused(tmp_path):
     (tmp_path / "b.so").write_text("text")
     with pytest.raises(ValueError, match="is no TVM build"):
         loadable.require(tmp_path / "b.so")
+
+
+def test_code_for_this_machine_fits_it():
+    assert loadable.unfit(targets.resolve("host")) == ""
+    other = "aarch64-linux-gnu" if NUMBERS["x86_64"] == HERE else "x86-64-v3"
+    assert loadable.unfit(targets.resolve(other)) == f"is {platform.machine()}"
+
+
+@pytest.mark.skipif(NUMBERS["x86_64"] != HERE, reason="levels of x86")
+def test_code_for_missing_instructions_does_not(monkeypatch, tmp_path):
+    monkeypatch.setattr(loadable, "_CPUINFO", tmp_path / "cpuinfo")
+    (tmp_path / "cpuinfo").write_text("flags\t: sse2 avx2\n")
+    assert loadable.unfit(targets.resolve("x86-64-v3")) == "lacks fma"

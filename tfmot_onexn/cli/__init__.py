@@ -21,10 +21,12 @@ from tfmot_onexn.cli import (
     export,
     prune,
     summary,
+    tune,
 )
 
 _COMMANDS = (
-    *(demo, prune, convert, build, export, benchmark, compare, summary, delegate),
+    *(demo, prune, convert, build, export, tune, benchmark, compare),
+    *(summary, delegate),
 )
 
 

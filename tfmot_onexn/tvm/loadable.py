@@ -31,25 +31,43 @@ def require(path: str | os.PathLike) -> dict[str, Any]:
       ValueError: if the file is no such build, damaged, or for another machine.
     """
     description = trailer.read(path)
-    target, here = description["target"], platform.machine()
+    target, here = description["target"], _here()
     remedy = "Build it for this machine: `onexn build MODEL -o OUT.so`."
     with pathlib.Path(path).open("rb") as file:
         (number,) = struct.unpack_from("<H", file.read(20), 18)
     processor = _PROCESSORS.get(number, f"processor {number}")
-    if processor != {"armv8l": "armv7l"}.get(here, here):
+    if processor != here:
         raise ValueError(
-            f"{path} is built for {target} ({processor}), this machine is {here}. "
+            f"{path} is built for {target} ({processor}), this machine is "
+            f"{platform.machine()}. "
             f"{remedy}"
         )
     if target in targets.TARGETS and targets.TARGETS[target].android:
         raise ValueError(f"{path} is built for Android ({target}). {remedy}")
-    missing = _FLAGS.get(target, set()) - _flags()
+    missing = _missing(target)
     if missing:
         raise ValueError(
-            f"{path} is built for {target}, this machine lacks "
-            f"{', '.join(sorted(missing))}. {remedy}"
+            f"{path} is built for {target}, this machine lacks {missing}. {remedy}"
         )
     return description
+
+
+def unfit(target: targets.Target) -> str:
+    """Returns what keeps this machine from running code for a target, else nothing."""
+    if target.processor != _here() or target.android:
+        return f"is {platform.machine()}"
+    missing = _missing(target.name)
+    return f"lacks {missing}" if missing else ""
+
+
+def _here() -> str:
+    """Returns the processor as targets tell it; newer ones may run older code."""
+    found = platform.machine()
+    return {"armv8l": "armv7l"}.get(found, found)
+
+
+def _missing(target: str) -> str:
+    return ", ".join(sorted(_FLAGS.get(target, set()) - _flags()))
 
 
 def _flags() -> set[str]:

@@ -1,0 +1,113 @@
+"""Compiles kernels and times them, on this machine or on one that is connected by RPC.
+
+Arrays are random and stay where they are between runs, so that a kernel finds them in
+the cache, weights too. In a network weights come from farther away. That costs every
+way to compute a layer about as much, so the faster one stays the faster.
+"""
+
+import contextlib
+import os
+import pathlib
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import tvm
+from tvm import rpc
+from tvm.tirx import PrimFunc
+
+from tfmot_onexn.targets import Target
+from tfmot_onexn.tvm import linking
+
+# of one sample
+_LEAST_SECONDS = 0.5e-3
+_CONFIGURE_THREADS = "runtime.config_threadpool"
+
+
+class Loaded:
+    """Compiled kernels with the same parameters, and arrays for these."""
+
+    def __init__(self, module: Any, device: Any, arrays: Sequence[np.ndarray]) -> None:
+        self._module = module
+        self._device = device
+        self._tensors = [tvm.runtime.tensor(array, device=device) for array in arrays]
+
+    def run(self, name: str) -> np.ndarray:
+        """Returns what a kernel writes to its last parameter."""
+        output = self._tensors[-1]
+        output.copyfrom(np.full(output.shape, np.nan, np.float32))
+        self._module[name](*self._tensors)
+        return output.numpy()
+
+    def seconds(self, name: str) -> float:
+        """Times a kernel: the mean of some runs, which take a millisecond or so."""
+        once = self._evaluate(name, 1)
+        times = int(_LEAST_SECONDS / max(once, 1e-7))
+        return self._evaluate(name, times) if times > 1 else once
+
+    def _evaluate(self, name: str, times: int) -> float:
+        evaluate = self._module.time_evaluator(name, self._device, number=times)
+        return float(evaluate(*self._tensors).mean)
+
+
+class Local:
+    """This machine."""
+
+    def __init__(self, target: tvm.target.Target) -> None:
+        # kernels are timed on one thread, whoever else works here
+        os.environ.setdefault("TVM_NUM_THREADS", "1")
+        os.environ.setdefault("TVM_BIND_THREADS", "0")
+        self._target = target
+
+    @contextlib.contextmanager
+    def load(
+        self, functions: Mapping[str, PrimFunc], arrays: Sequence[np.ndarray]
+    ) -> Iterator[Loaded]:
+        """Compiles kernels for as long as the context lasts.
+
+        Args:
+          functions: by name; all with the same parameters.
+          arrays: for the parameters.
+        """
+        compiled = tvm.compile(tvm.IRModule(dict(functions)), self._target)
+        yield Loaded(compiled.jit(), tvm.cpu(), arrays)
+
+
+class Remote:
+    """A machine on which ``python -m tvm.exec.rpc_server`` runs."""
+
+    def __init__(
+        self, target: tvm.target.Target, machine: Target, host: str, port: int
+    ) -> None:
+        """Connects.
+
+        Raises:
+          ValueError: if there is no such server.
+        """
+        self._target = target
+        self._machine = machine
+        try:
+            self._session = rpc.connect(host, port)
+        except RuntimeError as error:
+            raise ValueError(
+                f"No RPC server answers at {host}:{port}; start one there: "
+                "`python -m tvm.exec.rpc_server`."
+            ) from error
+        self._session.get_function(_CONFIGURE_THREADS)(1, 1)
+
+    @contextlib.contextmanager
+    def load(
+        self, functions: Mapping[str, PrimFunc], arrays: Sequence[np.ndarray]
+    ) -> Iterator[Loaded]:
+        """Compiles kernels here and sends them there; see `Local.load`."""
+        compiled = tvm.compile(tvm.IRModule(dict(functions)), self._target)
+        with tempfile.TemporaryDirectory() as folder:
+            path = pathlib.Path(folder, "kernels.so")
+            linking.link(compiled, path, self._machine)
+            self._session.upload(bytearray(path.read_bytes()), path.name)
+        try:
+            module = self._session.load_module(path.name)
+            yield Loaded(module, self._session.cpu(), arrays)
+        finally:
+            self._session.remove(path.name)
