@@ -47,6 +47,42 @@ def test_a_plan_is_built_and_timed(onexn, tflite_file, tmp_path):
     assert row["median_ms"] > 0
 
 
+def test_tiles_that_were_tuned_go_into_the_build(
+    onexn, tflite_file, tmp_path, monkeypatch
+):
+    from tfmot_onexn.tvm import processors, rewrite, tiles, tuning_database
+    from tfmot_onexn.tvm.tune import kernels_of
+
+    tile = processors.processor("host")[1]
+    kernel = next(k for k in kernels_of(tflite_file, tile) if hasattr(k, "channels"))
+    choice = tuning_database.Choice({"depthwise": 3}, 2.0, 1.0, 2.0)
+    tuning_database.write(
+        *(tmp_path / "tuned.json", tiles.isa(tile)),
+        {tuning_database.signature(kernel): choice},
+        machine="m",
+        tvm="0.27",
+    )
+    seen, rewritten = [], rewrite.rewrite
+
+    def watched(module, tile, choose):
+        seen.append(choose(kernel).depthwise)
+        return rewritten(module, tile, choose)
+
+    monkeypatch.setattr(rewrite, "rewrite", watched)
+    for tuned in ([], ["--tuned", tmp_path / "tuned.json"]):
+        code, _, errors = onexn("build", tflite_file, "-o", tmp_path / "m.so", *tuned)
+        assert code == 0, errors
+    assert seen == [tile.depthwise, 3]
+
+
+def test_a_file_that_no_tuning_wrote_is_refused(onexn, tflite_file, tmp_path):
+    path = tmp_path / "m.so"
+    code, _, errors = onexn("build", tflite_file, "-o", path, "--tuned", tflite_file)
+    assert code == 1
+    assert f"{tflite_file} is no tuning database" in errors
+    assert not path.exists()
+
+
 def test_a_keras_model_is_converted_first(onexn, model_file, tmp_path):
     code, _, errors = onexn("build", model_file, "-o", tmp_path / "m.so")
     assert code == 0, errors

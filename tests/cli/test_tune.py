@@ -38,11 +38,11 @@ def test_what_is_found_is_shown_and_written(onexn, tflite_file, tmp_path, steady
     [(isa, found)] = tuning_database.load(path).entries.items()
     assert isa in tiles.ISAS
     assert any(key.startswith("depthwise 1x") for key in found)
-    for key, choice in found.items():
-        assert key in output
+    for choice in found.values():
         assert choice.gain == 2
         assert choice.applied(tiles.ISAS[isa]) != tiles.ISAS[isa]
-    assert "2.00×" in output
+    assert output.count("2.00×") == len(found)
+    assert "depthwise 1x" in output
     assert f"Wrote {path}: of {len(found)} kernels for {isa}, {len(found)}" in output
     [entry, *_] = json.loads(path.read_text())["entries"][isa].values()
     assert entry["machine"]

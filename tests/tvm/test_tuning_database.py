@@ -90,13 +90,13 @@ def test_the_first_database_that_knows_a_kernel_chooses(path, tmp_path):
     }
     tuning_database.write(second, "avx512", known, **ORIGIN)
     loaded = [tuning_database.load(each) for each in (path, second)]
-    choose = tuning_database.chooser("avx512", tiles.AVX512, loaded)
+    choose = tuning_database.chooser(tiles.AVX512, loaded)
     assert choose(KERNEL) == dataclasses.replace(tiles.AVX512, most_pixels=14)
     in_second = Product((1, 8), 4, 8, 4)
     assert choose(in_second).most_pixels == 14
     for unknown in (dataclasses.replace(KERNEL, n=8), Softmax((1, 10))):
         assert choose(unknown) == tiles.AVX512
-    elsewhere = tuning_database.chooser("avx2", tiles.AVX2, loaded)
+    elsewhere = tuning_database.chooser(tiles.AVX2, loaded)
     assert elsewhere(KERNEL) == tiles.AVX2
 
 

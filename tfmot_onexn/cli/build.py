@@ -32,6 +32,7 @@ def add(commands) -> None:
         "library and a static benchmark program, which run without TVM",
     )
     parser.add_argument("--target", default=targets.HOST, help=", ".join(targets.NAMES))
+    parser.add_argument("--tuned", metavar="FILE", help="what `onexn tune` wrote")
     common.add_network(parser)
 
 
@@ -52,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.output,
             target=arguments.target,
             format=arguments.format,
+            tuned=arguments.tuned,
             progress=show,
         )
     size = builds.size(arguments.output)

@@ -55,16 +55,17 @@ def run(arguments: argparse.Namespace) -> int:
     target = targets.resolve(arguments.target)
     extra.require()
     files.require_writable(arguments.output)
-    from tfmot_onexn.tvm import processors, tiles, tune, tuning_database
+    from tfmot_onexn.tvm import processors, source, tiles, tune, tuning_database
 
     if pathlib.Path(arguments.output).exists():
         # before the work rather than after it
         tuning_database.load(arguments.output)
     tvm_target, tile = processors.processor(arguments.target)
     bench = _bench(arguments, target, tvm_target)
-    with tempfile.TemporaryDirectory() as folder:
-        path = _tflite(arguments, pathlib.Path(folder, "model.tflite"))
-        kernels = tune.kernels_of(path, tile)
+    with tempfile.TemporaryDirectory() as folder, common.building(arguments) as show:
+        model = common.model_or_tflite(arguments, show)
+        found_in = source.prepare(model, folder, progress=show)
+        kernels = tune.kernels_of(found_in.path, tile)
     with warnings.catch_warnings(record=True) as remarks:
         warnings.simplefilter("always", UserWarning)
         found = tune.tune(
@@ -106,21 +107,6 @@ def _bench(arguments: argparse.Namespace, target: targets.Target, tvm_target: An
     return kernel_bench.Local(tvm_target)
 
 
-def _tflite(arguments: argparse.Namespace, path: pathlib.Path) -> pathlib.Path:
-    """Returns the path of MODEL as a `.tflite` file, after writing one if need be."""
-    if arguments.model.endswith(".tflite"):
-        return pathlib.Path(arguments.model)
-    with common.steps() as show:
-        show("Loading the model")
-        common.load_tensorflow()
-        from tfmot_onexn.tflite.convert import convert_to_tflite
-
-        model, _ = common.network(arguments)
-        show("Converting")
-        convert_to_tflite(model, path)
-    return path
-
-
 def _origin(arguments: argparse.Namespace) -> dict[str, str]:
     from tfmot_onexn.benchmark import machine
 
@@ -134,7 +120,7 @@ def _origin(arguments: argparse.Namespace) -> dict[str, str]:
 
 def _table(found: list[Any]) -> rich.table.Table:
     table = rich.table.Table(title="Kernels", title_justify="left")
-    table.add_column("kernel", no_wrap=True)
+    table.add_column("kernel")
     for name in ("tried", "default, µs", "best, µs", "gain"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("choice")

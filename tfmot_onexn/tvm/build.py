@@ -20,6 +20,7 @@ def build_tvm(
     *,
     target: str = targets.HOST,
     format: str = builds.VM,
+    tuned: str | os.PathLike | None = None,
     progress: Progress = lambda step: None,
 ) -> None:
     """Builds a network with BSR kernels.
@@ -34,22 +35,32 @@ def build_tvm(
       target: one of `targets.NAMES`.
       format: "vm" for TVM's Relax virtual machine, or "plan", which runs without TVM;
         see `plan.write`.
+      tuned: a file of `onexn tune`, whose tiles go before those of the package.
       progress: called with the name of each step before it begins.
 
     Raises:
       ValueError: if TVM is not installed, the model cannot be read or converted, TVM
-        cannot import it, the target or the format is unknown, or linking fails.
+        cannot import it, the target or the format is unknown, the tuned file is none,
+        or linking fails.
     """
     _require_writable(path, format)
     extra.require()
     # TVM's modules not before it is known to be there: the name is public without it
-    from tfmot_onexn.tvm import processors
+    from tfmot_onexn.tvm import processors, tuning_database
 
     # before long work
     processors.processor(target)
+    if tuned is not None:
+        tuning_database.load(tuned)
     with tempfile.TemporaryDirectory() as folder:
         source = prepare(model_or_tflite, folder, progress=progress)
-        build(source, path, target=target, format=format, progress=progress)
+        build(
+            *(source, path),
+            target=target,
+            format=format,
+            tuned=tuned,
+            progress=progress,
+        )
 
 
 def build(
@@ -58,26 +69,22 @@ def build(
     *,
     target: str,
     format: str,
+    tuned: str | os.PathLike | None = None,
     progress: Progress = lambda step: None,
 ) -> None:
     """Builds a `.tflite`; see `build_tvm`, which also asks for TVM first."""
     from tfmot_onexn.tvm import frontend, linking, plan, processors, rewrite
+    from tfmot_onexn.tvm import tuning_database as tuning
 
     tvm_target, tile = processors.processor(target)
     progress("Importing")
-    told = description.of_file(source.path)
     module = frontend.load(source.path)
-    ports = _ports(module["main"])
+    about = describe(source, module["main"], target=target, format=format)
     progress("Choosing kernels")
-    rewritten = rewrite.rewrite(module, tile)
-    about = {
-        "schema": trailer.SCHEMA,
-        "format": format,
-        "target": target,
-        "model": source.name,
-        **ports,
-        "row": _row(told),
-    }
+    databases = [tuning.shipped()]
+    if tuned is not None:
+        databases.insert(0, tuning.load(tuned))
+    rewritten = rewrite.rewrite(module, tile, tuning.chooser(tile, databases))
     progress("Compiling")
     write = plan.write if format == builds.PLAN else linking.write
     machine = targets.resolve(target)
@@ -85,6 +92,25 @@ def build(
         # of TVM's own making
         warnings.simplefilter("ignore")
         write(rewritten.module, tvm_target, machine, path, about)
+
+
+def describe(source: Source, main: Any, *, target: str, format: str) -> dict[str, Any]:
+    """Returns what a build tells of itself.
+
+    Args:
+      source: the network.
+      main: its function, as the importer made it.
+      target: as `build` has it.
+      format: likewise.
+    """
+    return {
+        "schema": trailer.SCHEMA,
+        "format": format,
+        "target": target,
+        "model": source.name,
+        **_ports(main),
+        "row": _row(description.of_file(source.path)),
+    }
 
 
 def _require_writable(path: str | os.PathLike, format: str) -> None:

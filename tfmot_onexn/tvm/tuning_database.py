@@ -22,6 +22,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tfmot_onexn.networks import files
+from tfmot_onexn.tvm import tiles
 from tfmot_onexn.tvm.kernels.convolution import Convolution
 from tfmot_onexn.tvm.kernels.depthwise import Depthwise
 from tfmot_onexn.tvm.kernels.product import Product
@@ -113,10 +114,14 @@ class Database:
     origins: Mapping[tuple[str, str], Mapping[str, str]]
 
 
-def chooser(
-    isa: str, tile: Tile, databases: Sequence[Database]
-) -> Callable[[Kernel], Tile]:
-    """Returns what `rewrite` asks for the tile of a kernel: the first that knows it."""
+def chooser(tile: Tile, databases: Sequence[Database]) -> Callable[[Kernel], Tile]:
+    """Returns what `rewrite` asks for the tile of a kernel.
+
+    Args:
+      tile: of the processor, for kernels that no database knows.
+      databases: the first that knows a kernel chooses.
+    """
+    isa = tiles.isa(tile)
 
     def choose(kernel: Kernel) -> Tile:
         key = signature(kernel)
