@@ -76,19 +76,20 @@ bench: .venv/ready
 
 TESTING := PATH="$(CURDIR)/$(BIN):$$PATH" cmake
 
-bench-delegate: .venv/ready-dev
-	$(TESTING) -S tflite_delegate -B build/testing -G Ninja -DONEXN_TESTING=ON
-	$(TESTING) --build build/testing --target onexn_testing
-	$(BIN)/python -m tfmot_onexn.experiments.delegate_speed --readme README.md
-
-bench-tvm: .venv/ready-dev
-	$(BIN)/python -m tfmot_onexn.experiments.tvm_speed --readme README.md
-
 # $(call build-testing,FOLDER,TARGET,OPTIONS)
 define build-testing
 	$(TESTING) -S tflite_delegate -B build/$(1) -G Ninja -DONEXN_TESTING=ON $(3)
 	$(TESTING) --build build/$(1) --target $(2)
 endef
+
+bench-delegate: .venv/ready-dev
+	$(call build-testing,testing,onexn_testing)
+	$(BIN)/python -m tfmot_onexn.experiments.delegate_speed --readme README.md
+
+bench-tvm: .venv/ready-dev
+	$(call build-testing,testing,onexn_testing)
+	$(BIN)/python -m tfmot_onexn.experiments.tvm_speed --readme README.md
+
 ADDRESS := -DONEXN_SANITIZE=address,undefined
 THREAD := -DONEXN_SANITIZE=thread
 

@@ -20,16 +20,14 @@ def provider(library):
     return DelegateKernels(library)
 
 
-def measure(provider, *shapes, **keywords):
+def measure(provider, shape, *cases):
     # of an odd number, the median of a reciprocal is the reciprocal of the median
-    return kernel_speed.measure(provider, shapes, rounds=3, **keywords)
+    return kernel_speed.measure(provider, [(shape, cases)], rounds=3)
 
 
 def test_every_case_has_a_result_for_each_isa(provider, library):
-    found = measure(
-        provider, SHAPE, cases=[(16, 0.5), (8, 0.75)], more_cases=[(1, 0.9)]
-    )
     expected = [(16, 0.5), (8, 0.75), (1, 0.9)]
+    found = measure(provider, SHAPE, *expected)
     cases = [(each.n, each.sparsity, each.isa) for each in found]
     assert cases == [(*case, isa) for case in expected for isa in library.isas()]
     for each in found:
@@ -40,26 +38,29 @@ def test_every_case_has_a_result_for_each_isa(provider, library):
         assert each.pixels == 72
 
 
-def test_n_divides_the_outputs_and_strides_are_measured(provider):
-    shape = Shape("strided", 5, 5, 8, 24, 2)
-    found = measure(provider, shape, cases=[(16, 0.5), (8, 0.5)], more_cases=[])
-    assert {each.n for each in found} == {8}
-    assert {each.pixels for each in found} == {9}
+def test_strides_are_measured(provider):
+    (found, *_) = measure(provider, Shape("strided", 5, 5, 8, 24, 2), (8, 0.5))
+    assert (found.n, found.pixels) == (8, 9)
 
 
-def test_more_cases_are_of_some_shapes(provider, monkeypatch):
-    monkeypatch.setattr(kernel_speed, "_EVERY", 2)
-    other = Shape("other", 4, 4, 8, 8)
-    found = measure(provider, SHAPE, other, cases=[(8, 0.5)], more_cases=[(4, 0.5)])
-    assert {(each.shape.name, each.n) for each in found} == {
-        *(("small", 8), ("small", 4), ("other", 8)),
-    }
+def test_n_divides_the_outputs_and_more_cases_are_of_some_shapes():
+    shapes = [Shape(str(i), 4, 4, 8, 24 if i else 16) for i in range(8)]
+    dense, wide, more = kernel_speed.DENSE, (16, 0.5), (8, 0.9)
+    found = kernel_speed.listed(shapes, [dense, wide], [more])
+    assert [shape for shape, _ in found] == shapes
+    cases = [of_shape for _, of_shape in found]
+    assert cases == [[dense, wide, more], *[[dense]] * 5, [dense, more], [dense]]
+    ((_, chosen), *others) = kernel_speed.listed(
+        shapes, [dense], [more], lambda index, shape: shape.outputs == 16
+    )
+    assert chosen == [dense, more]
+    assert {tuple(of_shape) for _, of_shape in others} == {(dense,)}
 
 
 def test_a_wrong_kernel_is_not_timed(provider, monkeypatch):
     monkeypatch.setattr(kernel_speed.np, "clip", lambda values, *_: values + 1)
     with pytest.raises(ValueError, match=r"n = 8, beside SciPy's product, is .* off"):
-        measure(provider, SHAPE, cases=[(8, 0.5)], more_cases=[])
+        measure(provider, SHAPE, (8, 0.5))
 
 
 def test_shapes_are_the_networks_without_single_pixels():
@@ -84,14 +85,9 @@ def test_goals_are_of_large_layers(shape, targeted):
 
 
 def test_kernels_of_tvm_are_measured_in_the_same_way(library):
-    found = measure(
-        *(TvmKernels(library), SHAPE),
-        cases=[kernel_speed.DENSE, (8, 0.75), (1, 0.75)],
-        more_cases=[],
-    )
-    assert [(each.n, each.sparsity) for each in found] == [
-        *((None, 0.0), (8, 0.75), (1, 0.75)),
-    ]
+    cases = [kernel_speed.DENSE, (8, 0.75), (1, 0.75)]
+    found = measure(TvmKernels(library), SHAPE, *cases)
+    assert [(each.n, each.sparsity) for each in found] == cases
     for each in found:
         assert each.isa == library.isas()[0]
         assert each.reference is None

@@ -6,6 +6,7 @@ from tfmot_onexn.benchmark import latency
 from tfmot_onexn.experiments import model_speed
 from tfmot_onexn.experiments.model_speed import Plan
 from tfmot_onexn.networks.random_weights import randomize
+from tfmot_onexn.pruning.variants import Variant
 
 SMALL = {"size": 32, "alpha": 0.25, "rounds": 2, "runs": 2}
 
@@ -77,6 +78,20 @@ def test_windows_are_pruned_if_asked(monkeypatch):
         skipped.append(dense.macs - stock.nonzero_macs)
     pointwise, larger = 28 * 28 * 16 * 16, 28 * 28 * 9 * 16 * 16
     assert skipped == [0.75 * pointwise, 0.75 * (pointwise + larger)]
+
+
+def test_rivals_are_pruned_in_their_own_ways(tmp_path):
+    rivals = (Variant("weight", 0.5), Variant("filter", 0.5))
+    plan = Plan("mobilenet", ((8, 0.5),), rivals=rivals, **SMALL)
+    files = model_speed.build_files(plan, tmp_path)
+    assert list(files) == [None, (8, 0.5), *rivals]
+    dense, blocks, weight, filters = (row for _, row in files.values())
+    assert [(row.variant, row.n) for row in (dense, blocks, weight, filters)] == [
+        *(("dense", None), ("onexn", 8), ("weight", None), ("filter", None)),
+    ]
+    assert weight.macs == blocks.macs == dense.macs > filters.macs
+    assert weight.nonzero_macs == pytest.approx(blocks.nonzero_macs, rel=0.02)
+    assert len({path for path, _ in files.values()}) == 4
 
 
 def test_a_file_that_fails_is_told(monkeypatch):

@@ -1,67 +1,84 @@
 import json
 
+import chain_library
 import pytest
 
-from tfmot_onexn.experiments import tables, tvm_speed
+from tfmot_onexn.benchmark.shapes import Shape
+from tfmot_onexn.experiments import (
+    break_even,
+    depthwise_speed,
+    kernel_speed,
+    tables,
+    tvm_models,
+    tvm_speed,
+)
 from tfmot_onexn.experiments.model_speed import Plan
+from tfmot_onexn.pruning.variants import Variant
 
 SMALL = {"size": 32, "alpha": 0.25, "rounds": 2, "runs": 2}
 
 
-@pytest.fixture(scope="module")
-def measured():
-    return tvm_speed.measure(Plan("mobilenet", ((8, 0.75),), **SMALL))
+@pytest.fixture
+def small(monkeypatch):
+    """Trials of a small network and two shapes."""
+    rivals = (Variant("weight", 0.75),)
+    plans = (Plan("mobilenet", ((16, 0.75),), rivals=rivals, **SMALL),)
+    shapes = [Shape("first", 4, 4, 8, 8), Shape("second", 14, 14, 64, 64)]
+    depthwise = [depthwise_speed.DepthwiseShape(8, 16)]
+    monkeypatch.setattr(tvm_models, "QUICK", plans)
+    monkeypatch.setattr(break_even, "QUICK", Plan("mobilenet", ((8, 0.3),), **SMALL))
+    monkeypatch.setattr(kernel_speed, "default_shapes", lambda: shapes)
+    monkeypatch.setattr(depthwise_speed, "default_shapes", lambda _: depthwise)
 
 
-def test_every_file_runs_in_every_way(measured):
-    ways = [(row.n, row.runtime, row.delegate, row.threads) for row in measured.rows]
-    each = [
-        ("litert", "onexn", 1),
-        ("tvm_vm", None, 1),
-        ("tvm_plan", None, 1),
-        ("tvm_plan", None, 2),
-    ]
-    assert ways == [
-        (None, "litert", None, 1),
-        *((n, *way) for n in (None, 8) for way in each),
-    ]
-    for row in measured.rows:
-        assert row.median_ms > 0
-        assert row.speedup == pytest.approx(measured.dense_ms / row.median_ms)
-        suffixes = {"litert": ".tflite", "tvm_vm": ".so", "tvm_plan": ".plan"}
-        assert row.artifact.endswith(suffixes[row.runtime])
-
-
-def test_results_are_those_of_the_rows(measured):
-    dense, pruned = measured.files
-    assert (dense.n, pruned.n, pruned.sparsity) == (None, 8, 0.75)
-    rows = measured.rows
-    assert pruned.plan_ms == pytest.approx(rows[7].median_ms)
-    assert pruned.plan.value == pytest.approx(rows[7].speedup)
-    assert pruned.machine.value == pytest.approx(rows[6].speedup)
-    assert pruned.delegate.value == pytest.approx(rows[5].speedup)
-    assert pruned.two_threads.value == pytest.approx(
-        rows[7].median_ms / rows[8].median_ms
-    )
-    assert pruned.over_dense_plan.value == pytest.approx(
-        rows[3].median_ms / rows[7].median_ms
-    )
-    assert dense.over_dense_plan.value == 1
-
-
-def test_what_is_printed_and_written(measured, monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(tvm_speed, "measure", lambda plan, track: measured)
+def test_what_is_printed_and_written(small, tmp_path, capsys):
     readme = tmp_path / "README.md"
     readme.write_text("{}\nold\n{}\n".format(*tvm_speed.MARKERS))
-    tvm_speed.main(["--quick", "--out", str(tmp_path), "--readme", str(readme)])
-    assert "Networks built with TVM" in capsys.readouterr().out
+    arguments = ["--quick", "--library", str(chain_library.path())]
+    arguments += ["--out", str(tmp_path)]
+    tvm_speed.main([*arguments, "--readme", str(readme)])
+    printed = capsys.readouterr().out
+    for title in (
+        *("GMAC/s and share", "1×1 conv", "Depthwise conv", "Networks built with TVM"),
+        *("Blocks beside other ways", "Few zeros in mobilenet", "breaks even"),
+    ):
+        assert title in printed
     document = json.loads((tmp_path / "tvm_speed.json").read_text())
-    assert len(document["rows"]) == 9
-    assert len(document["comparisons"]) == 2
+    assert len(document["rows"]) == 10 + 3
+    assert {row["status"] for row in document["rows"]} <= {"ok", "noisy"}
+    assert [each["n"] for each in document["comparisons"]] == [None, 16]
+    (rival,) = document["rivals"]
+    assert rival["method"] == "weight"
+    assert rival["over_rival"]["low"] <= rival["over_rival"]["value"]
+    points = document["break_even"]["points"]
+    assert [each["sparsity"] for each in points] == [0.0, 0.3]
+    assert set(document["break_even"]["litert"]) == {"sparsity", "at_most"}
+    kernels = json.loads((tmp_path / "tvm_kernels.json").read_text())
+    assert [(each["n"], each["sparsity"]) for each in kernels["kernels"]] == [
+        *((None, 0.0), (16, 0.75), (1, 0.75)),
+    ]
+    assert {each["shape"]["name"] for each in kernels["kernels"]} == {"second"}
+    assert len(kernels["depthwise"]) == 1
     text = readme.read_text()
     assert "old" not in text
-    assert "| mobilenet | 8 | 75 % |" in text
+    assert "| mobilenet | 16 | 75 % |" in text
+    assert "| mobilenet | 75 % | 1×16 |" in text
+    assert "\n| 1 (CSR) | 75 % | 1 |" in text
+    assert "\n| 3×3 | 1 | 1 |" in text
     assert "Again: `make bench-tvm`" in text
+
+
+def test_kernels_alone(small, tmp_path, capsys):
+    arguments = ["--quick", "--library", str(chain_library.path())]
+    tvm_speed.main([*arguments, "--out", str(tmp_path), "--parts", "kernels"])
+    assert "Networks" not in capsys.readouterr().out
+    assert [path.name for path in tmp_path.iterdir()] == ["tvm_kernels.json"]
+
+
+def test_a_readme_needs_all_parts(capsys):
+    with pytest.raises(SystemExit):
+        tvm_speed.main(["--parts", "models", "--readme", "README.md"])
+    assert "--readme needs all parts" in capsys.readouterr().err
 
 
 def test_the_readme_of_the_project_has_a_place_for_the_table(pytestconfig, tmp_path):

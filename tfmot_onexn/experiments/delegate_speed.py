@@ -69,13 +69,13 @@ def run(library: Library, parts: Sequence[str] = PARTS, quick: bool = False) -> 
     if "kernels" in parts:
         kernels, shapes = DelegateKernels(library), kernel_speed.default_shapes()
         if quick:
+            cases = kernel_speed.listed(shapes[_QUICK_SHAPES], _QUICK_CASES, ())
             found = kernel_speed.measure(
-                *(kernels, shapes[_QUICK_SHAPES], _QUICK_CASES, ()),
-                rounds=_QUICK_ROUNDS,
-                track=_track,
+                kernels, cases, rounds=_QUICK_ROUNDS, track=_track
             )
         else:
-            found = kernel_speed.measure(kernels, shapes, track=_track)
+            cases = kernel_speed.listed(shapes)
+            found = kernel_speed.measure(kernels, cases, track=_track)
         results.kernels.extend(found)
     if "models" in parts:
         plans = model_speed.QUICK if quick else model_speed.PLANS

@@ -90,7 +90,7 @@ class TvmKernels:
         os.environ["TVM_NUM_THREADS"] = "1"
         os.environ.setdefault("TVM_BIND_THREADS", "0")
         self.isas: Sequence[str] = library.isas()[:1]
-        self.names = self.isas
+        self.names: Sequence[str] = self.isas
         self.peak = library.peak
 
     def pointwise(

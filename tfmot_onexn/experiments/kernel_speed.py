@@ -10,7 +10,7 @@ thread and take turns, the peak's measurement too.
 import dataclasses
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,7 +80,12 @@ class KernelResult:
     @property
     def targeted(self) -> bool:
         """Whether it is of a size that the project has a goal for."""
-        return min(self.shape.inputs, self.shape.outputs) >= 64 and self.pixels >= 196
+        return is_targeted(self.shape)
+
+
+def is_targeted(shape: Shape) -> bool:
+    """Whether a shape is of a size that the project has a goal for."""
+    return min(shape.inputs, shape.outputs) >= 64 and shape.pixels >= 196
 
 
 def default_shapes() -> list[Shape]:
@@ -89,11 +94,31 @@ def default_shapes() -> list[Shape]:
     return [shape for shape in shapes.distinct(listed) if shape.pixels > 1]
 
 
-def measure(
-    provider: Provider,
-    measured: Sequence[Shape],
+def listed(
+    shapes_: Sequence[Shape],
     cases: Sequence[Case] = CASES,
     more_cases: Sequence[Case] = MORE_CASES,
+    is_more: Callable[[int, Shape], bool] = lambda index, _: index % _EVERY == 0,
+) -> list[tuple[Shape, list[Case]]]:
+    """Returns shapes with their cases; n that does not divide M is left out.
+
+    Args:
+      shapes_: in order.
+      cases: of all shapes.
+      more_cases: of some.
+      is_more: whether they are of a shape, by its index.
+    """
+    found = []
+    for index, shape in enumerate(shapes_):
+        of_shape = [*cases, *(more_cases if is_more(index, shape) else ())]
+        fitting = [(n, p) for n, p in of_shape if shape.outputs % (n or 1) == 0]
+        found.append((shape, fitting))
+    return found
+
+
+def measure(
+    provider: Provider,
+    cases: Sequence[tuple[Shape, Sequence[Case]]],
     *,
     rounds: int = _ROUNDS,
     seed: int = 0,
@@ -103,19 +128,19 @@ def measure(
 
     Args:
       provider: of kernels.
-      measured: shapes.
-      cases: n and sparsity; n that does not divide a shape's M is left out.
-      more_cases: further ones of every sixth shape.
+      cases: of each shape; see `listed`.
       rounds: turns of each kernel.
       seed: of weights, images and the order of turns.
       track: shows progress.
+
+    Raises:
+      ValueError: if a kernel computes something else than SciPy.
     """
-    found = []
-    for index, shape in enumerate(track(measured, len(measured), "Timing kernels")):
-        of_shape = [*cases, *(more_cases if index % _EVERY == 0 else ())]
-        fitting = [(n, p) for n, p in of_shape if shape.outputs % (n or 1) == 0]
-        found += _Bench(provider, shape, fitting, seed).run(rounds)
-    return found
+    return [
+        result
+        for shape, of_shape in track(cases, len(cases), "Timing kernels")
+        for result in _Bench(provider, shape, of_shape, seed).run(rounds)
+    ]
 
 
 class _Bench:

@@ -11,8 +11,10 @@ import dataclasses
 import pathlib
 import tempfile
 from collections.abc import Iterator
+from typing import TypeAlias
 
 import numpy as np
+import tf_keras
 
 from tfmot_onexn.benchmark import artifacts, paired
 from tfmot_onexn.benchmark.latency import Job, Track, untracked
@@ -32,6 +34,8 @@ NARROW, TWO = "narrow", "two threads"
 # as rows name what a library was built for
 _TARGETS = {"avx2": "x86-64-v3"}
 Case = tuple[int, float]
+# of a file: its n and sparsity, another way to prune, or None for the dense one
+Key: TypeAlias = Case | Variant | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,6 +45,7 @@ class Plan:
     Attributes:
       network: by name.
       cases: n and sparsity of each file.
+      rivals: files that are pruned in other ways.
       windows: prune the convolutions with a larger window too.
       gate: whether it is only asked if the delegate is ever slower.
       size: height and width of the images.
@@ -59,6 +64,7 @@ class Plan:
     rounds: int = 30
     runs: int = 5
     loads: int = 5
+    rivals: tuple[Variant, ...] = ()
 
 
 PLANS = (
@@ -171,11 +177,11 @@ def measure(
 
 def build_files(
     plan: Plan, folder: pathlib.Path, seed: int = 0, track: Track = untracked
-) -> dict[Case | None, tuple[str, Row]]:
+) -> dict[Key, tuple[str, Row]]:
     """Writes the files of a plan.
 
     Returns:
-      Path and row of the dense file, by None, and of the pruned ones.
+      Path and row of the dense file, the pruned ones and the rivals, in this order.
     """
     model = models.build(
         plan.network,
@@ -183,32 +189,43 @@ def build_files(
         alpha=plan.alpha,
         seed=seed,
     )
-    chosen = policy.PruneConvolutions() if plan.windows else policy.PrunePointwise()
+    keys: tuple[Key, ...] = (None, *plan.cases, *plan.rivals)
     files = {}
-    total = 1 + len(plan.cases)
-    for case in track((None, *plan.cases), total, f"Building {plan.network}"):
-        name = "dense" if case is None else "n{}_p{}".format(*case)
-        path = folder / f"{plan.network}_{name}.tflite"
-        if case is None:
-            convert.convert_to_tflite(model, path)
-        else:
-            n, sparsity = case
-            pruned = prune.prune_low_magnitude_1xN(
-                model, n, OneShot(sparsity), chosen, rearrange="none"
-            )
-            convert.convert_to_tflite(prune.strip_pruning(pruned), path)
-        row = artifacts.row_of(path)
+    for key in track(keys, len(keys), f"Building {plan.network}"):
+        variant = _variant(key)
+        parts = variant.method, variant.n, variant.sparsity
+        path = folder / f"{plan.network}_{'_'.join(map(str, parts))}.tflite"
+        final = _finished(model, variant, plan.windows)
+        convert.convert_to_tflite(final, path)
+        row = dataclasses.replace(artifacts.row_of(path), **variant.row())
         row.model, row.weights, row.seed = plan.network, "random", seed
-        if case is not None:
-            variant = Variant("onexn", sparsity, n, rearrange="none")
-            row = dataclasses.replace(row, **variant.row())
-        files[case] = str(path), row
+        files[key] = str(path), row
     return files
 
 
+def _variant(key: Key) -> Variant:
+    if key is None:
+        return Variant("dense")
+    if isinstance(key, Variant):
+        return key
+    n, sparsity = key
+    return Variant("onexn", sparsity, n, rearrange="none")
+
+
+def _finished(model: tf_keras.Model, variant: Variant, windows: bool) -> tf_keras.Model:
+    """Returns a variant of a model to convert."""
+    if variant.method == "onexn" and windows:
+        pruned = prune.prune_low_magnitude_1xN(
+            *(model, variant.n, OneShot(variant.sparsity), policy.PruneConvolutions()),
+            rearrange="none",
+        )
+        return prune.strip_pruning(pruned)
+    return variant.finish(variant.prune(model))
+
+
 def _jobs(
-    plan: Plan, files: dict[Case | None, tuple[str, Row]], narrow_isa: str | None
-) -> Iterator[tuple[tuple[Case | None, str], Job, Row]]:
+    plan: Plan, files: dict[Key, tuple[str, Row]], narrow_isa: str | None
+) -> Iterator[tuple[tuple[Key, str], Job, Row]]:
     """Yields the ways to run the files: a key, the job, and a row of its own."""
     for case, (path, row) in files.items():
         with_delegate = Job(path, "litert+delegate")
@@ -226,7 +243,7 @@ def _jobs(
 
 
 def _loads(
-    plan: Plan, files: dict[Case | None, tuple[str, Row]], track: Track
+    plan: Plan, files: dict[Key, tuple[str, Row]], track: Track
 ) -> dict[str, Cost]:
     """Returns what loading costs, of the dense file and the first pruned one."""
     if not plan.loads:
@@ -239,7 +256,7 @@ def _loads(
 def _result(
     plan: Plan,
     case: Case,
-    milliseconds: dict[tuple[Case | None, str], np.ndarray],
+    milliseconds: dict[tuple[Key, str], np.ndarray],
 ) -> FileResult:
     dense = milliseconds[None, DENSE]
     stock, delegate = milliseconds[case, STOCK], milliseconds[case, DELEGATE]

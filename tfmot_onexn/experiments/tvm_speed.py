@@ -1,9 +1,8 @@
-"""How fast networks run as TVM builds, beside dense ones on XNNPACK.
+"""How fast TVM builds are: their kernels, and whole networks.
 
-Each file, dense and pruned in 1xN blocks, is built with TVM, for its virtual machine
-and as a plan. The builds, the same files with the delegate, and the dense file in stock
-LiteRT take turns, each in a process of its own. Weights are random, filters are not
-rearranged. Prints a table, writes ``tvm_speed.json`` and renews the table of a README.
+See `kernel_speed`, `depthwise_speed`, `tvm_models` and `break_even` for what is
+measured. Prints tables, writes ``tvm_speed.json`` and ``tvm_kernels.json``, and renews
+the tables of a README.
 
 Run as ``python -m tfmot_onexn.experiments.tvm_speed [--quick]``.
 """
@@ -11,199 +10,204 @@ Run as ``python -m tfmot_onexn.experiments.tvm_speed [--quick]``.
 import argparse
 import dataclasses
 import pathlib
-import tempfile
 from collections.abc import Iterable, Sequence
+from typing import Any
 
-import numpy as np
 import rich.console
 import rich.progress
 
 from tfmot_onexn.benchmark import machine as machine_lib
-from tfmot_onexn.benchmark import paired, runtimes
-from tfmot_onexn.benchmark.latency import Job, Track, untracked
-from tfmot_onexn.benchmark.paired import Ratio
+from tfmot_onexn.benchmark.delegate_kernels import Library
 from tfmot_onexn.benchmark.rows import Row, to_json
-from tfmot_onexn.experiments import model_speed, tables, turns
-from tfmot_onexn.experiments.model_speed import Case, Plan
-from tfmot_onexn.experiments.tables import Table, percent
-from tfmot_onexn.networks import files
-from tfmot_onexn.tvm import build, builds
-
-MARKERS = ("<!-- bench-tvm -->", "<!-- /bench-tvm -->")
-PLANS = (
-    Plan("mobilenet", ((16, 0.5), (16, 0.75)), rounds=20),
-    Plan(
-        "mobilenet_v2",
-        ((16, 0.5), (16, 0.75), (16, 0.9), (8, 0.5), (4, 0.5)),
-        rounds=20,
-    ),
-    Plan("mobilenet_v3_large", ((16, 0.5), (16, 0.75)), rounds=20),
-    Plan("resnet50", ((16, 0.6),), windows=True, rounds=8, runs=3),
+from tfmot_onexn.experiments import (
+    break_even,
+    depthwise_speed,
+    kernel_speed,
+    kernel_tables,
+    tables,
+    turns,
+    tvm_models,
+    tvm_tables,
 )
-QUICK = (Plan("mobilenet_v2", ((16, 0.75),), rounds=4, runs=3),)
+from tfmot_onexn.experiments.break_even import BreakEven
+from tfmot_onexn.experiments.depthwise_speed import DepthwiseResult
+from tfmot_onexn.experiments.kernel_providers import TvmKernels
+from tfmot_onexn.experiments.kernel_speed import KernelResult, is_targeted
+from tfmot_onexn.experiments.tvm_models import Measured
+from tfmot_onexn.networks import files
 
-_STOCK, _DELEGATE = "litert", "litert+delegate"
-# ways to run a file: the runtime and its threads
-_BASE = (_STOCK, 1)
-_VM, _PLAN = (runtimes.TVM_VM, 1), (runtimes.TVM_PLAN, 1)
-_TWO = (runtimes.TVM_PLAN, 2)
-_WAYS = ((_DELEGATE, 1), _VM, _PLAN, _TWO)
+PARTS = ("kernels", "models")
+MARKERS = ("<!-- bench-tvm -->", "<!-- /bench-tvm -->")
+# where `make bench-tvm` builds what measures the peak
+LIBRARY = "build/testing/testing/libonexn_testing.so"
 _WIDTH = 130
+# of all shapes, and of those with a goal; most of the time goes into compiling
+_CASES = (
+    *(kernel_speed.DENSE, (16, 0.5), (16, 0.75), (16, 0.9)),
+    *((8, 0.75), (4, 0.75)),
+)
+_MORE_CASES = (
+    *((n, p) for n in (8, 4) for p in (0.5, 0.9)),
+    *((1, p) for p in (0.5, 0.75, 0.9)),
+)
+_ROUNDS = 8
+# of a trial: the first shape, every so many, and rounds
+_QUICK_SHAPES, _QUICK_ROUNDS = slice(1, None, 16), 3
+_QUICK_CASES = (kernel_speed.DENSE, (16, 0.75), (1, 0.75))
 
 
 @dataclasses.dataclass(frozen=True)
-class FileResult:
-    """What was measured of a file.
+class Results:
+    """All that was measured.
 
     Attributes:
-      network: by name.
-      n: output channels per block, None for the dense file.
-      sparsity: share of blocks that are zero in pruned layers.
-      plan_ms: the plan's median.
-      plan: how much faster it is than the dense file in stock LiteRT.
-      machine: the same of the library in TVM's virtual machine.
-      delegate: the same of the file with the delegate.
-      over_dense_plan: how much faster the plan is than the dense one.
-      two_threads: how much faster the plan is on two threads than on one.
+      machine: see `machine.describe`.
+      kernels: 1x1 convolutions, empty if kernels were left out.
+      depthwise: likewise.
+      models: one of each plan, empty if networks were left out.
+      break_even: None then.
     """
 
-    network: str
-    n: int | None
-    sparsity: float
-    plan_ms: float
-    plan: Ratio
-    machine: Ratio
-    delegate: Ratio
-    over_dense_plan: Ratio
-    two_threads: Ratio
+    machine: dict[str, Any]
+    kernels: list[KernelResult]
+    depthwise: list[DepthwiseResult]
+    models: list[Measured]
+    break_even: BreakEven | None
+
+    @property
+    def rows(self) -> list[Row]:
+        """Of all networks."""
+        of_few = self.break_even.rows if self.break_even else []
+        return [*(row for each in self.models for row in each.rows), *of_few]
 
 
-@dataclasses.dataclass(frozen=True)
-class Measured:
-    """What was measured of a plan: the dense file's median, results and rows."""
-
-    plan: Plan
-    dense_ms: float
-    files: list[FileResult]
-    rows: list[Row]
-
-
-def measure(plan: Plan, *, seed: int = 0, track: Track = untracked) -> Measured:
-    """Builds the files of a plan and times them.
-
-    Args:
-      plan: what to measure.
-      seed: of weights and the order of turns.
-      track: shows progress.
-
-    Raises:
-      ValueError: if one cannot be built or run.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        written = model_speed.build_files(plan, pathlib.Path(folder), seed, track)
-        rows, milliseconds = turns.time_jobs(
-            plan.network,
-            _jobs(written, track),
-            (None, _BASE),
-            rounds=plan.rounds,
-            runs=plan.runs,
-            seed=seed,
-            track=track,
+def run(
+    library: str | pathlib.Path, parts: Sequence[str] = PARTS, quick: bool = False
+) -> Results:
+    """Measures parts of it all; ``library`` measures the peak, see `TvmKernels`."""
+    results = Results(machine_lib.describe(), [], [], [], None)
+    if "kernels" in parts:
+        shapes = kernel_speed.default_shapes()
+        networks: Sequence[str] = depthwise_speed.NETWORKS
+        cases = kernel_speed.listed(
+            *(shapes, _CASES, _MORE_CASES), lambda _, shape: is_targeted(shape)
         )
-    dense = milliseconds[None, _BASE]
-    results = [_result(plan, case, milliseconds) for case in written]
-    return Measured(plan, float(np.median(dense)), results, rows)
-
-
-def _jobs(
-    written: dict[Case | None, tuple[str, Row]], track: Track
-) -> list[tuple[tuple[Case | None, tuple[str, int]], Job, Row]]:
-    """Builds each file; returns the ways to run it: a key, the job and a row."""
-    jobs = []
-    for case, (path, row) in track(written.items(), len(written), "Building with TVM"):
-        of_runtime = {_STOCK: path, _DELEGATE: path}
-        for runtime, suffix, format_ in (
-            (runtimes.TVM_VM, ".so", builds.VM),
-            (runtimes.TVM_PLAN, ".plan", builds.PLAN),
-        ):
-            of_runtime[runtime] = str(pathlib.Path(path).with_suffix(suffix))
-            build.build_tvm(path, of_runtime[runtime], format=format_)
-        ways = [_BASE, *_WAYS] if case is None else list(_WAYS)
-        for runtime, threads in ways:
-            artifact = of_runtime[runtime]
-            job = Job(artifact, runtime, threads)
-            named = dataclasses.replace(row, artifact=pathlib.Path(artifact).name)
-            named.size_bytes = builds.size(artifact)
-            jobs.append(((case, (runtime, threads)), job, named))
-    return jobs
-
-
-def _result(
-    plan: Plan,
-    case: Case | None,
-    milliseconds: dict[tuple[Case | None, tuple[str, int]], np.ndarray],
-) -> FileResult:
-    dense = milliseconds[None, _BASE]
-    n, sparsity = (None, 0.0) if case is None else case
-    return FileResult(
-        network=plan.network,
-        n=n,
-        sparsity=sparsity,
-        plan_ms=float(np.median(milliseconds[case, _PLAN])),
-        plan=paired.ratio(dense, milliseconds[case, _PLAN]),
-        machine=paired.ratio(dense, milliseconds[case, _VM]),
-        delegate=paired.ratio(dense, milliseconds[case, (_DELEGATE, 1)]),
-        over_dense_plan=paired.ratio(
-            milliseconds[None, _PLAN], milliseconds[case, _PLAN]
-        ),
-        two_threads=paired.ratio(milliseconds[case, _PLAN], milliseconds[case, _TWO]),
-    )
-
-
-def table(measured: Sequence[Measured]) -> Table:
-    """Returns how fast networks run."""
-    rows = [
-        (
-            file.network,
-            "dense" if file.n is None else str(file.n),
-            percent(file.sparsity),
-            f"{each.dense_ms:.2f}",
-            f"{file.plan_ms:.2f}",
-            str(file.plan),
-            f"{file.machine.value:.2f}×",
-            f"{file.delegate.value:.2f}×",
-            f"{file.over_dense_plan.value:.2f}×",
-            f"{file.two_threads.value:.2f}×",
+        rounds = _ROUNDS
+        if quick:
+            cases = kernel_speed.listed(shapes[_QUICK_SHAPES], _QUICK_CASES, ())
+            networks, rounds = networks[1:2], _QUICK_ROUNDS
+        kernels = TvmKernels(Library(library))
+        results.kernels.extend(
+            kernel_speed.measure(kernels, cases, rounds=rounds, track=_track)
         )
-        for each in measured
-        for file in each.files
-    ]
-    header = (
-        *("network", "N", "zeros", "dense in LiteRT, ms", "plan, ms"),
-        *("plan over dense LiteRT", "virtual machine over it", "delegate over it"),
-        *("plan over dense plan", "plan, two threads over one"),
-    )
-    return Table("Networks built with TVM", header, tuple(rows))
+        results.depthwise.extend(
+            depthwise_speed.measure(
+                depthwise_speed.default_shapes(networks), rounds=rounds, track=_track
+            )
+        )
+    if "models" in parts:
+        for plan in tvm_models.QUICK if quick else tvm_models.PLANS:
+            results.models.append(tvm_models.measure(plan, track=_track))
+        plan = break_even.QUICK if quick else break_even.PLAN
+        found = break_even.measure(plan, track=_track)
+        results = dataclasses.replace(results, break_even=found)
+    return results
 
 
-def caption(measured: Sequence[Measured], machine: dict) -> str:
+def show(console: rich.console.Console, results: Results) -> None:
+    """Prints the tables."""
+    shown = []
+    if results.kernels:
+        isa = results.kernels[0].isa
+        narrow = [each for each in results.kernels if each.sparsity in (0.0, 0.75)]
+        shown.append(kernel_tables.shapes(narrow, isa))
+        shown.append(kernel_tables.cases(results.kernels))
+        shown.append(kernel_tables.depthwise(results.depthwise))
+    if results.models:
+        shown.append(tvm_tables.models(results.models))
+        shown.append(tvm_tables.rivals(results.models))
+    if results.break_even:
+        shown.append(tvm_tables.break_even(results.break_even))
+    for table in shown:
+        console.print(table.for_terminal())
+    if results.break_even:
+        console.print(tvm_tables.break_even_sentence(results.break_even))
+    console.print(caption(results), style="dim", highlight=False)
+
+
+def documents(results: Results) -> dict[str, str]:
+    """Returns all of it as JSON, by the name of a file."""
+    found = {}
+    if results.models and results.break_even:
+        found["tvm_speed.json"] = to_json(
+            results.machine,
+            results.rows,
+            comparisons=[
+                dataclasses.asdict(file)
+                for each in results.models
+                for file in each.files
+            ],
+            rivals=[
+                dataclasses.asdict(rival)
+                for each in results.models
+                for rival in each.rivals
+            ],
+            break_even={
+                "network": results.break_even.plan.network,
+                "n": results.break_even.plan.cases[0][0],
+                "points": [
+                    dataclasses.asdict(each) for each in results.break_even.points
+                ],
+                "litert": dataclasses.asdict(results.break_even.litert),
+                "dense_plan": dataclasses.asdict(results.break_even.dense_plan),
+            },
+        )
+    if results.kernels:
+        found["tvm_kernels.json"] = to_json(
+            results.machine,
+            [],
+            kernels=[dataclasses.asdict(each) for each in results.kernels],
+            depthwise=[dataclasses.asdict(each) for each in results.depthwise],
+        )
+    return found
+
+
+def caption(results: Results) -> str:
     """Returns how it was measured, and on what."""
-    plans = [(each.plan.rounds, each.plan.runs) for each in measured]
-    return turns.caption(
-        plans, [row for each in measured for row in each.rows], machine
-    )
+    plans = [each.plan for each in results.models]
+    if results.break_even:
+        plans.append(results.break_even.plan)
+    counts = [(plan.rounds, plan.runs) for plan in plans]
+    return turns.caption(counts, results.rows, results.machine)
 
 
-def readme_text(measured: Sequence[Measured], machine: dict) -> str:
-    """Returns the table of the README."""
+def readme_text(results: Results) -> str:
+    """Returns the tables of the README."""
+    isa = kernel_tables.isa_name(results.kernels[0].isa)
+    if results.break_even is None:
+        raise ValueError("The README needs the break-even sparsity.")
     return "\n".join(
         [
-            table(measured).markdown(),
+            tvm_tables.models(results.models).markdown(),
             "Batch 1, 224×224, one thread, random weights, no rearrangement; 1×1 "
             "convolutions but the classifier pruned, of ResNet50 3×3 too. Ratios of "
             "medians, with a paired 95 % bootstrap interval over the dense file in "
             "stock LiteRT (XNNPACK). Nothing is tuned for a network.\n",
-            f"{caption(measured, machine)} Again: `make bench-tvm`.",
+            tvm_tables.rivals(results.models).markdown(),
+            "All of them are plans. At the same p, filter pruning removes more work: "
+            "(1 − p)² of it is left.\n",
+            tvm_tables.break_even(results.break_even).markdown(),
+            f"{tvm_tables.break_even_sentence(results.break_even)}\n",
+            kernel_tables.cases(results.kernels).markdown(),
+            f"1×1 convolutions of MobileNet V1, V2 and V3-large with M, K ≥ 64 and "
+            f"P ≥ 196, {isa}, one thread: median (least–most) over shapes of GMAC/s of "
+            "non-zero weights ÷ what the ISA does from registers. “Over”: geometric "
+            "means over XNNPACK on the dense layer, SciPy's BSR product and the CSR "
+            "kernel at the same p. “Dense” stores every block.\n",
+            kernel_tables.depthwise(results.depthwise).markdown(),
+            "Depthwise convolutions of the same networks: median (least–most) over "
+            "shapes; GB/s of input, output and weights once each.\n",
+            f"{caption(results)} Again: `make bench-tvm`.",
         ]
     )
 
@@ -211,30 +215,25 @@ def readme_text(measured: Sequence[Measured], machine: dict) -> str:
 def main(argv: Sequence[str] | None = None) -> None:
     """Measures, prints and writes."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="a trial in a minute")
-    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("report"))
-    parser.add_argument("--readme", type=pathlib.Path, help="whose table to renew")
-    arguments = parser.parse_args(argv)
-    machine = machine_lib.describe()
-    plans = QUICK if arguments.quick else PLANS
-    measured = [measure(plan, track=_track) for plan in plans]
-    console = rich.console.Console(width=_WIDTH)
-    console.print(table(measured).for_terminal())
-    console.print(caption(measured, machine), style="dim", highlight=False)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    written = arguments.out / "tvm_speed.json"
-    document = to_json(
-        machine,
-        [row for each in measured for row in each.rows],
-        comparisons=[
-            dataclasses.asdict(file) for each in measured for file in each.files
-        ],
+    parser.add_argument(
+        "--library", dest="testing", default=LIBRARY, help="see `delegate_kernels`"
     )
-    files.write(written, document.encode())
-    console.print(f"Written: {written}", highlight=False)
+    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--quick", action="store_true", help="a trial in two minutes")
+    parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("report"))
+    parser.add_argument("--readme", type=pathlib.Path, help="whose tables to renew")
+    arguments = parser.parse_args(argv)
+    if arguments.readme and set(arguments.parts) != set(PARTS):
+        parser.error("--readme needs all parts")
+    results = run(arguments.testing, arguments.parts, arguments.quick)
+    console = rich.console.Console(width=_WIDTH)
+    show(console, results)
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    for name, document in documents(results).items():
+        files.write(arguments.out / name, document.encode())
+        console.print(f"Written: {arguments.out / name}", highlight=False)
     if arguments.readme:
-        text = readme_text(measured, machine)
-        tables.replace_between(arguments.readme, MARKERS, text)
+        tables.replace_between(arguments.readme, MARKERS, readme_text(results))
 
 
 def _track(items: Iterable, total: int, description: str) -> Iterable:
