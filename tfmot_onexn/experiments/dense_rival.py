@@ -3,8 +3,8 @@
 MetaSchedule tunes the operators of the dense network for this machine, on one thread.
 The network as it builds it, our dense build, our build of the pruned network, and the
 dense file in stock LiteRT take turns, each in a process of its own; builds run as
-plans, and in TVM's virtual machine. Weights are random. What was tried is kept, and goes on
-where it was interrupted. Prints a table and writes ``dense_rival.json``.
+plans, and in TVM's virtual machine. Weights are random. What was tried is kept, so that
+an interrupted search goes on. Prints a table and writes ``dense_rival.json``.
 
 Run as ``python -m tfmot_onexn.experiments.dense_rival [--quick] [--trials N]``.
 """
