@@ -44,11 +44,23 @@ def test_runs_are_timed(images, bias, rng):
     assert (seconds > 0).all()
 
 
+def test_tiles_are_those_of_the_package(images, bias, rng, monkeypatch):
+    asked = []
+
+    def chooser(tile, databases):
+        assert databases == [one_layer.tuning_database.shipped()]
+        return lambda kernel: asked.append(kernel) or tile
+
+    monkeypatch.setattr(one_layer.tuning_database, "chooser", chooser)
+    layer = Compiled(Convolution(rng.normal(size=(1, 1, 16, 32)), bias), images)
+    assert asked == [layer.kernel]
+
+
 def test_what_is_no_single_kernel_is_refused(images, bias, rng, monkeypatch):
     rewrite = one_layer.rewrite.rewrite
 
-    def leaves_it(module, tile):
-        found = rewrite(module, tile)
+    def leaves_it(module, tile, choose):
+        found = rewrite(module, tile, choose)
         return type(found)(module, [], ["nn.conv2d of y"])
 
     monkeypatch.setattr(one_layer.rewrite, "rewrite", leaves_it)

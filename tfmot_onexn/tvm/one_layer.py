@@ -7,7 +7,7 @@ import tvm
 from tvm import relax
 
 from tfmot_onexn import targets
-from tfmot_onexn.tvm import processors, rewrite
+from tfmot_onexn.tvm import processors, rewrite, tuning_database
 from tfmot_onexn.tvm.graph import Graph, operation, shape_of
 
 _MAIN = "main"
@@ -49,7 +49,9 @@ class Compiled:
           ValueError: if the rewriting of networks has no kernel for it.
         """
         target, tile = processors.processor(targets.HOST)
-        rewritten = rewrite.rewrite(_module(convolution, images.shape), tile)
+        choose = tuning_database.chooser(tile, [tuning_database.shipped()])
+        module = _module(convolution, images.shape)
+        rewritten = rewrite.rewrite(module, tile, choose)
         graph = Graph(rewritten.module[_MAIN])
         bindings = graph.bindings
         if rewritten.left or [operation(each) for each in bindings] != ["call_tir"]:
