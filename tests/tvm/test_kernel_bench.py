@@ -65,6 +65,29 @@ def test_kernels_are_run_and_timed(bench, port, rng):
             assert 0 < loaded.seconds(name) < 1
 
 
+@pytest.mark.parametrize("bench", [local, remote])
+def test_one_kernel_after_another(bench, port, rng):
+    there = bench(port)
+    for kernel in (KERNEL, Product((1, 2, 2, 4), 3, 4, 2), KERNEL):
+        function = kernel.function("same", TILE)
+        given = tune.arrays(kernel, function, rng)
+        with there.load({"same": function}, given) as loaded:
+            assert loaded.run("same").shape == kernel.shape
+
+
+def test_what_fails_on_the_device_is_told(port, rng, monkeypatch):
+    there = remote(port)
+    monkeypatch.setattr(kernel_bench.linking, "link", lambda _, path, __: path.touch())
+    function = KERNEL.function("kernel", TILE)
+    given = tune.arrays(KERNEL, function, rng)
+    message = rf"Kernels for host failed at 127.0.0.1:{port}: .*\. Is that its target"
+    with (
+        pytest.raises(ValueError, match=message),
+        there.load({"kernel": function}, given),
+    ):
+        pass
+
+
 def test_what_a_kernel_does_not_write_is_no_number():
     def write_first(y):
         tir.store(y, 0, build.float32(1), 1)

@@ -6,6 +6,7 @@ way to compute a layer about as much, so the faster one stays the faster.
 """
 
 import contextlib
+import itertools
 import os
 import pathlib
 import tempfile
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import tvm
 from tvm import rpc
+from tvm.error import RPCError
 from tvm.tirx import PrimFunc
 
 from tfmot_onexn.targets import Target
@@ -87,11 +89,13 @@ class Remote:
         """
         self._target = target
         self._machine = machine
+        self._address = f"{host}:{port}"
+        self._numbers = itertools.count()
         try:
             self._session = rpc.connect(host, port)
         except RuntimeError as error:
             raise ValueError(
-                f"No RPC server answers at {host}:{port}; start one there: "
+                f"No RPC server answers at {self._address}; start one there: "
                 "`python -m tvm.exec.rpc_server`."
             ) from error
         self._session.get_function(_CONFIGURE_THREADS)(1, 1)
@@ -100,14 +104,26 @@ class Remote:
     def load(
         self, functions: Mapping[str, PrimFunc], arrays: Sequence[np.ndarray]
     ) -> Iterator[Loaded]:
-        """Compiles kernels here and sends them there; see `Local.load`."""
+        """Compiles kernels here and sends them there; see `Local.load`.
+
+        Raises:
+          ValueError: if the device cannot run them.
+        """
         compiled = tvm.compile(tvm.IRModule(dict(functions)), self._target)
+        # the loader there would take a name that it has seen for the same library
+        name = f"kernels_{next(self._numbers)}.so"
         with tempfile.TemporaryDirectory() as folder:
-            path = pathlib.Path(folder, "kernels.so")
+            path = pathlib.Path(folder, name)
             linking.link(compiled, path, self._machine)
-            self._session.upload(bytearray(path.read_bytes()), path.name)
+            content = bytearray(path.read_bytes())
         try:
-            module = self._session.load_module(path.name)
+            self._session.upload(content, name)
+            module = self._session.load_module(name)
             yield Loaded(module, self._session.cpu(), arrays)
-        finally:
-            self._session.remove(path.name)
+            self._session.remove(name)
+        except RPCError as error:
+            reason = str(error).strip().splitlines()
+            raise ValueError(
+                f"Kernels for {self._machine.name} failed at {self._address}: "
+                f"{reason[-1] if reason else error!r}. Is that its target?"
+            ) from error
