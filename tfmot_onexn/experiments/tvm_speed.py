@@ -195,7 +195,7 @@ def readme_text(results: Results) -> str:
             "stock LiteRT (XNNPACK). Nothing is tuned for a network.\n",
             tvm_tables.rivals(results.models).markdown(),
             "All of them are plans. At the same p, filter pruning removes more work: "
-            "(1 − p)² of it is left.\n",
+            "about (1 − p)² of it is left.\n",
             tvm_tables.break_even(results.break_even).markdown(),
             f"{tvm_tables.break_even_sentence(results.break_even)}\n",
             kernel_tables.cases(results.kernels).markdown(),
