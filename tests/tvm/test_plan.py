@@ -84,7 +84,7 @@ def test_a_failed_build_leaves_what_was_there(tmp_path, monkeypatch, exists):
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
     monkeypatch.setattr(plan_link, "RUNNER", pathlib.Path("/nowhere"))
     with pytest.raises(
-        ValueError, match="Building a plan for this machine with .* failed"
+        ValueError, match=r"Building a plan for this machine with .* failed"
     ):
         write(network, folder)
     after = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
