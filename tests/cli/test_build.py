@@ -1,5 +1,6 @@
 import json
 import os
+import pathlib
 import warnings
 
 import pytest
@@ -64,9 +65,9 @@ def test_tiles_that_were_tuned_go_into_the_build(
     )
     seen, rewritten = [], rewrite.rewrite
 
-    def watched(module, tile, choose):
+    def watched(module, tile, choose, **options):
         seen.append(choose(kernel).depthwise)
-        return rewritten(module, tile, choose)
+        return rewritten(module, tile, choose, **options)
 
     monkeypatch.setattr(rewrite, "rewrite", watched)
     for tuned in ([], ["--tuned", tmp_path / "tuned.json"]):
@@ -81,6 +82,21 @@ def test_a_file_that_no_tuning_wrote_is_refused(onexn, tflite_file, tmp_path):
     assert code == 1
     assert f"{tflite_file} is no tuning database" in errors
     assert not path.exists()
+
+
+def test_layers_are_kept_apart(onexn, tflite_file, tmp_path, monkeypatch):
+    fused = []
+
+    def built(source, path, *, fuse, **_):
+        fused.append(fuse)
+        pathlib.Path(path).touch()
+
+    monkeypatch.setattr(build, "build_tvm", built)
+    for options in ([], ["--no-fuse"]):
+        path = tmp_path / "m.so"
+        code, _, errors = onexn("build", tflite_file, "-o", path, *options)
+        assert code == 0, errors
+    assert fused == [True, False]
 
 
 def test_a_keras_model_is_converted_first(onexn, model_file, tmp_path):

@@ -32,6 +32,13 @@ def add(commands) -> None:
         "library and a static benchmark program, which run without TVM",
     )
     parser.add_argument("--target", default=targets.HOST, help=", ".join(targets.NAMES))
+    parser.add_argument(
+        "--no-fuse",
+        dest="fuse",
+        action="store_false",
+        help="keep the layers of inverted residuals apart; without it, those of large "
+        "feature maps become one kernel each, where that pays",
+    )
     parser.add_argument("--tuned", metavar="FILE", help="what `onexn tune` wrote")
     common.add_network(parser)
 
@@ -53,6 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.output,
             target=arguments.target,
             format=arguments.format,
+            fuse=arguments.fuse,
             tuned=arguments.tuned,
             progress=show,
         )

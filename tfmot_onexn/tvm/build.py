@@ -20,6 +20,7 @@ def build_tvm(
     *,
     target: str = targets.HOST,
     format: str = builds.VM,
+    fuse: bool = True,
     tuned: str | os.PathLike | None = None,
     progress: Progress = lambda step: None,
 ) -> None:
@@ -35,6 +36,7 @@ def build_tvm(
       target: one of `targets.NAMES`.
       format: "vm" for TVM's Relax virtual machine, or "plan", which runs without TVM;
         see `plan.write`.
+      fuse: compute inverted residuals of large feature maps as one kernel each.
       tuned: a file of `onexn tune`, whose tiles go before those of the package.
       progress: called with the name of each step before it begins.
 
@@ -58,6 +60,7 @@ def build_tvm(
             *(source, path),
             target=target,
             format=format,
+            fuse=fuse,
             tuned=tuned,
             progress=progress,
         )
@@ -69,6 +72,7 @@ def build(
     *,
     target: str,
     format: str,
+    fuse: bool = True,
     tuned: str | os.PathLike | None = None,
     progress: Progress = lambda step: None,
 ) -> None:
@@ -84,7 +88,8 @@ def build(
     databases = [tuning.shipped()]
     if tuned is not None:
         databases.insert(0, tuning.load(tuned))
-    rewritten = rewrite.rewrite(module, tile, tuning.chooser(tile, databases))
+    choose = tuning.chooser(tile, databases)
+    rewritten = rewrite.rewrite(module, tile, choose, fuse=fuse)
     progress("Compiling")
     write = plan.write if format == builds.PLAN else linking.write
     machine = targets.resolve(target)

@@ -15,12 +15,21 @@ from tfmot_onexn.tvm.kernels import dense
 from tfmot_onexn.tvm.kernels.convolution import Convolution
 from tfmot_onexn.tvm.kernels.dense import Dense
 from tfmot_onexn.tvm.kernels.depthwise import Depthwise
+from tfmot_onexn.tvm.kernels.inverted_residual import InvertedResidual
 from tfmot_onexn.tvm.kernels.pointwise import Pad, Pool, Softmax, Steps
 from tfmot_onexn.tvm.kernels.product import Product
 from tfmot_onexn.tvm.kernels.window import Window
 
 Kernel: TypeAlias = (
-    Product | Convolution | Dense | Depthwise | Pool | Steps | Softmax | Pad
+    Product
+    | Convolution
+    | Dense
+    | Depthwise
+    | InvertedResidual
+    | Pool
+    | Steps
+    | Softmax
+    | Pad
 )
 
 # a wider block is divided: its parts are unrolled

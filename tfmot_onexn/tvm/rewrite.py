@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from tvm import IRModule, relax
 
+from tfmot_onexn.tvm import fusion, layers
 from tfmot_onexn.tvm import graph as graph_lib
-from tfmot_onexn.tvm import layers
 from tfmot_onexn.tvm.graph import Graph, operation, shape_of
 from tfmot_onexn.tvm.layers import Kernel, Layer
 from tfmot_onexn.tvm.tiles import Tile
@@ -35,7 +35,11 @@ class Rewritten:
 
 
 def rewrite(
-    module: IRModule, tile: Tile, choose: Callable[[Kernel], Tile] | None = None
+    module: IRModule,
+    tile: Tile,
+    choose: Callable[[Kernel], Tile] | None = None,
+    *,
+    fuse: bool = True,
 ) -> Rewritten:
     """Rewrites ``main``.
 
@@ -43,6 +47,7 @@ def rewrite(
       module: from `frontend.load`, of static shapes.
       tile: of the processor.
       choose: returns the tile for a kernel, such as `tuning_database.chooser` does.
+      fuse: join layers; see `fusion`.
 
     Warns:
       of operators that no kernel computes, since TVM's own code for them is slow.
@@ -50,6 +55,8 @@ def rewrite(
     main = module["main"]
     graph = Graph(main)
     found = _layers(graph)
+    if fuse:
+        found = fusion.fuse(graph, found, tile)
     builder = relax.BlockBuilder(module)
     functions: dict[Kernel, Any] = {}
     bindings, kernels, left = [], [], []

@@ -46,15 +46,15 @@ def test_vectors_of_any_width(lanes, rng):
     np.testing.assert_allclose(y.numpy(), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("parallel", [False, True])
+@pytest.mark.parametrize("loop", [ir.serial, ir.parallel])
 @pytest.mark.parametrize("total", [3, 7, 20, 23])
-def test_a_loop_over_parts_sees_everything_once(total, parallel):
+def test_a_loop_over_parts_sees_everything_once(total, loop):
     def body(y):
         def emit(first, count):
             for i in range(count):
                 tir.store(y, first + i, y[first + i] + ir.float32(1), 1)
 
-        tir.each_part(total, 7, emit, parallel=parallel)
+        tir.each_part(total, 7, emit, loop)
 
     kernel = compiled({"y": ((total,), "float32")}, body)
     y = tvm.runtime.tensor(np.zeros(total, np.float32))

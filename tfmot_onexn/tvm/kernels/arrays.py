@@ -28,6 +28,8 @@ class Arrays:
       columns: K, input channels.
       n: output channels per block.
       steps: what happens to the sums.
+      pitch: floats from a pixel of y to the next; None for ``rows``.
+      shift: floats that y's first pixel lies before its buffer; of a part of one.
     """
 
     x: Buffer
@@ -41,6 +43,8 @@ class Arrays:
     columns: int
     n: int
     steps: tuple[Step, ...]
+    pitch: int | None = None
+    shift: Value = 0
 
     def first_fetches(
         self, first: Value, size: int, count: int, emit: Callable[[bool], None]
@@ -70,9 +74,14 @@ class Arrays:
         """Channels that are computed together: a power of two that divides n."""
         return math.gcd(self.n, 16)
 
+    def offset(self, pixel: Value, channel: Value) -> Value:
+        """Returns where y has a channel of a pixel."""
+        pitch = self.rows if self.pitch is None else self.pitch
+        return pixel * pitch + channel - self.shift
+
     def finish(self, value: Value, pixel: Value, channel: Value) -> None:
         """Applies the steps to ``width`` channels of a pixel and writes them."""
-        offset = pixel * self.rows + channel
+        offset = self.offset(pixel, channel)
         value = epilogue.apply(
             value, self.steps, self.others, offset, channel, self.width
         )

@@ -1,6 +1,7 @@
 """A depthwise convolution: some outputs of a row stay in registers."""
 
 import dataclasses
+import math
 from collections.abc import Sequence
 
 from tvm.tirx import PrimFunc
@@ -21,6 +22,9 @@ from tfmot_onexn.tvm.kernels.tir import (
 from tfmot_onexn.tvm.kernels.window import Window
 from tfmot_onexn.tvm.tiles import Tile
 
+# that a kernel has work for, where it has to be divided for them
+_THREADS = 4
+
 
 @dataclasses.dataclass(frozen=True)
 class Depthwise:
@@ -38,69 +42,133 @@ class Depthwise:
 
     def function(self, name: str, tile: Tile) -> PrimFunc:
         """Returns the kernel: ``x, weights [kh, kw, channels], bias, others…, y``."""
-        window = self.window
-        outputs = (window.batch, *window.outputs, self.channels)
+        window, channels = self.window, self.channels
+        height, width = window.outputs
+        outputs = (window.batch, height, width, channels)
         others = epilogue.parameters(self.steps, outputs)
         parameters = {
-            "x": (
-                (window.batch, window.height, window.width, self.channels),
-                "float32",
-            ),
-            "weights": ((*window.taps, self.channels), "float32"),
-            "bias": ((self.channels,), "float32"),
+            "x": ((window.batch, window.height, window.width, channels), "float32"),
+            "weights": ((*window.taps, channels), "float32"),
+            "bias": ((channels,), "float32"),
             **others,
             "y": (outputs, "float32"),
         }
 
         def body(x, weights, bias, y, **named) -> None:
             read = [named[key] for key in others]
-            _Emitter(self, x, weights, bias, read, y, tile).run()
+            with tir.serial(0, window.batch) as image:
+                emitter = Emitter(
+                    *(window, channels, self.steps, weights, bias, read),
+                    Rows(x, window.width, channels, image * window.height),
+                    Rows(y, width, channels, image * height),
+                    tile.depthwise,
+                )
+                if self._is_crowded(tile):
+                    _emit_by_row(emitter, tile.lanes)
+                else:
+                    _emit_by_channel(emitter, tile.lanes)
 
         return function(name, parameters, body)
 
+    def _is_crowded(self, tile: Tile) -> bool:
+        """Whether the same channel of the rows that are read does not fit a cache."""
+        window = self.window
+        return tile.resident(self.channels) < window.taps[0] * window.width
+
+
+def _emit_by_channel(emitter: "Emitter", lanes: int) -> None:
+    """Row after row of the same channels: a row of inputs is in the cache for each."""
+    height, _ = emitter.window.outputs
+    for first, count, lanes_ in chunks(emitter.channels, lanes):
+        # bands of rows, where channels alone are too few for threads
+        bands = 1 if count >= _THREADS else math.gcd(height, _THREADS)
+        rows = height // bands
+        with tir.parallel(0, count * bands) as part, tir.serial(0, rows) as row:
+            channel = first + tir.floordiv(part, bands) * lanes_
+            emitter.emit_row(tir.floormod(part, bands) * rows + row, channel, lanes_)
+
+
+def _emit_by_row(emitter: "Emitter", lanes: int) -> None:
+    with tir.parallel(0, emitter.window.outputs[0]) as row:
+        for first, count, lanes_ in chunks(emitter.channels, lanes):
+            with tir.serial(0, count) as chunk:
+                emitter.emit_row(row, first + chunk * lanes_, lanes_)
+
 
 @dataclasses.dataclass(frozen=True)
-class _Emitter:
-    layer: Depthwise
-    x: Buffer
+class Rows:
+    """Where the rows of a feature map lie in a buffer.
+
+    Attributes:
+      buffer: that has them, or a part of them.
+      width: pixels of a row.
+      channels: of a pixel.
+      before: rows that lie before the map's first one; negative in a part.
+      skipped: channels of the map before the first one here.
+    """
+
+    buffer: Buffer
+    width: int
+    channels: int
+    before: Value = 0
+    skipped: Value = 0
+
+    def offset(self, row: Value, column: Value, channel: Value) -> Value:
+        """Returns where a channel of a pixel is."""
+        pixel = (self.before + row) * self.width + column
+        return pixel * self.channels + (channel - self.skipped)
+
+
+@dataclasses.dataclass(frozen=True)
+class Emitter:
+    """Emits rows of a depthwise convolution.
+
+    Attributes:
+      window: and the feature map.
+      channels: of it.
+      steps: what happens to the sums.
+      weights: ``[kh, kw, channels]``.
+      bias: ``[channels]``.
+      others: what the steps read.
+      x: the input.
+      y: the output.
+      most: outputs that have a sum at once.
+    """
+
+    window: Window
+    channels: int
+    steps: tuple[Step, ...]
     weights: Buffer
     bias: Buffer
     others: Sequence[Buffer]
-    y: Buffer
-    tile: Tile
+    x: Rows
+    y: Rows
+    most: int
 
-    def run(self) -> None:
-        window = self.layer.window
-        height, _ = window.outputs
-        with tir.serial(0, window.batch) as image, tir.parallel(0, height) as row:
-            for first, count, lanes in chunks(self.layer.channels, self.tile.lanes):
-                with tir.serial(0, count) as chunk:
-                    self._emit_row(image, row, first + chunk * lanes, lanes)
-
-    def _emit_row(self, image: Value, row: Value, channel: Value, lanes: int) -> None:
-        window = self.layer.window
-        _, width = window.outputs
-        taps = registers(window.taps[0] * window.taps[1], lanes)
+    def emit_row(self, row: Value, channel: Value, lanes: int) -> None:
+        """Computes lanes of channels of a row."""
+        _, width = self.window.outputs
+        taps = registers(self.window.taps[0] * self.window.taps[1], lanes)
         for i, tap in enumerate(taps):
-            offset = i * self.layer.channels + channel
+            offset = i * self.channels + channel
             store(tap, 0, load(self.weights, offset, lanes), lanes)
-        size, count, left = parts(width, self.tile.depthwise)
+        size, count, left = parts(width, self.most)
         starts = [i * size for i in range(count)]
         # what does not reach over an edge is a loop
         inner = [at for at in starts if self._is_inside(at, size)]
         for at in starts:
             if at not in inner:
-                self._emit_tile(image, row, at, size, channel, lanes, taps, at)
+                self._emit_tile(row, at, size, channel, lanes, taps, at)
         if inner:
             with tir.serial(0, len(inner)) as i:
                 at = inner[0] + i * size
-                self._emit_tile(image, row, at, size, channel, lanes, taps, None)
+                self._emit_tile(row, at, size, channel, lanes, taps, None)
         if left:
             at = count * size
-            self._emit_tile(image, row, at, left, channel, lanes, taps, at)
+            self._emit_tile(row, at, left, channel, lanes, taps, at)
 
     def _is_inside(self, first: int, count: int) -> bool:
-        window = self.layer.window
+        window = self.window
         begin = first * window.strides[1] - window.padding[1]
         reach = (count - 1) * window.strides[1] + (window.taps[1] - 1) * (
             window.dilation[1]
@@ -109,7 +177,6 @@ class _Emitter:
 
     def _emit_tile(
         self,
-        image: Value,
         row: Value,
         first: Value,
         count: int,
@@ -119,22 +186,18 @@ class _Emitter:
         known: int | None,
     ) -> None:
         """Computes outputs of a row; ``known`` is the first one's column at an edge."""
-        window, channels = self.layer.window, self.layer.channels
-        height, width = window.outputs
+        window = self.window
         sums = registers(count, lanes)
         for each in sums:
             store(each, 0, load(self.bias, channel, lanes), lanes)
         for i in range(window.taps[0]):
             y = row * window.strides[0] - window.padding[0] + i * window.dilation[0]
-            begin = (image * window.height + y) * window.width - window.padding[1]
-            inside = tir.And(y >= 0, y < window.height)
+            begin = first * window.strides[1] - window.padding[1]
 
-            def add(begin: Value = begin, i: int = i) -> None:
+            def add(y: Value = y, begin: Value = begin, i: int = i) -> None:
                 for column, uses in self._columns(count, known):
-                    at = (
-                        begin + first * window.strides[1] + column
-                    ) * channels + channel
-                    value = load(self.x, at, lanes)
+                    at = self.x.offset(y, begin + column, channel)
+                    value = load(self.x.buffer, at, lanes)
                     for output, j in uses:
                         tap = load(taps[i * window.taps[1] + j], 0, lanes)
                         sum_ = load(sums[output], 0, lanes)
@@ -143,23 +206,21 @@ class _Emitter:
             if window.padding[0] == 0 and window.padding[2] == 0:
                 add()
             else:
-                with tir.If(inside), tir.Then():
+                with tir.If(tir.And(y >= 0, y < window.height)), tir.Then():
                     add()
         for output, each in enumerate(sums):
-            offset = (
-                (image * height + row) * width + first + output
-            ) * channels + channel
+            offset = self.y.offset(row, first + output, channel)
             value = epilogue.apply(
-                *(load(each, 0, lanes), self.layer.steps, self.others),
+                *(load(each, 0, lanes), self.steps, self.others),
                 *(offset, channel, lanes),
             )
-            store(self.y, offset, value, lanes)
+            store(self.y.buffer, offset, value, lanes)
 
     def _columns(
         self, count: int, known: int | None
     ) -> list[tuple[int, list[tuple[int, int]]]]:
         """Returns each column that a tile reads, and the outputs and taps it is for."""
-        window = self.layer.window
+        window = self.window
         found: dict[int, list[tuple[int, int]]] = {}
         for output in range(count):
             for j in range(window.taps[1]):

@@ -31,10 +31,18 @@ def interleave(values: Sequence[Value], lanes: int, stages: int) -> list[Buffer]
     return kept
 
 
-def pack(arrays: Arrays, panel: Buffer, first: Value, pixels: int, lanes: int) -> None:
+def pack(
+    arrays: Arrays,
+    panel: Buffer,
+    first: Value,
+    pixels: int,
+    lanes: int,
+    start: Value = 0,
+) -> None:
     """Transposes all channels of pixels into ``[columns, pixels]``.
 
-    There are as many pixels as a vector has lanes, or more.
+    There are as many pixels as a vector has lanes, or more. The panel has them from
+    ``start`` on.
     """
     columns = arrays.columns
     stages = lanes.bit_length() - 1
@@ -48,11 +56,19 @@ def pack(arrays: Arrays, panel: Buffer, first: Value, pixels: int, lanes: int) -
                 for i in range(lanes)
             ]
             for i, buffer in enumerate(interleave(rows, lanes, stages)):
-                at = (channel + i) * pixels + group
+                at = start + (channel + i) * pixels + group
                 store(panel, at, load(buffer, 0, lanes), lanes)
     if columns % lanes:
         left = columns - whole * lanes
         with tir.serial(0, left) as channel, tir.serial(0, pixels) as pixel:
             column = whole * lanes + channel
             value = arrays.x[(first + pixel) * columns + column]
-            store(panel, column * pixels + pixel, value, 1)
+            store(panel, start + column * pixels + pixel, value, 1)
+
+
+def packed(arrays: Arrays, first: Value, pixels: int, lanes: int) -> Buffer:
+    """Returns a new panel; see `pack`."""
+    floats = arrays.columns * pixels
+    panel = tir.alloc_buffer((floats,), "float32", scope="global")
+    pack(arrays, panel, first, pixels, lanes)
+    return panel

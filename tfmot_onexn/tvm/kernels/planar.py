@@ -9,8 +9,8 @@ import dataclasses
 from tvm.tirx.script.builder import ir as tir
 
 from tfmot_onexn.tvm.kernels import epilogue
+from tfmot_onexn.tvm.kernels import panel as panel_lib
 from tfmot_onexn.tvm.kernels.arrays import Arrays
-from tfmot_onexn.tvm.kernels.panel import interleave
 from tfmot_onexn.tvm.kernels.tir import (
     Buffer,
     Value,
@@ -52,16 +52,24 @@ class Place:
     """Pixels of a tile.
 
     Attributes:
-      panel: their transposed channels.
+      panel: has their transposed channels.
       first: the first one.
       vectors: of pixels.
       lanes: of a vector.
+      start: where the panel has them.
     """
 
     panel: Buffer
     first: Value
     vectors: int
     lanes: int
+    start: Value = 0
+
+
+def packed(arrays: Arrays, first: Value, vectors_: int, lanes: int) -> Place:
+    """Transposes the channels of some vectors of pixels."""
+    panel = panel_lib.packed(arrays, first, vectors_ * lanes, lanes)
+    return Place(panel, first, vectors_, lanes)
 
 
 def emit_rows(arrays: Arrays, place: Place, row: Value, *, fetch: bool) -> None:
@@ -77,7 +85,7 @@ def emit_rows(arrays: Arrays, place: Place, row: Value, *, fetch: bool) -> None:
         with tir.serial(arrays.indptr[row], arrays.indptr[row + 1]) as z:
             if fetch:
                 prefetch(arrays.data, z * n + part)
-            channel = arrays.indices[z] * (count * lanes)
+            channel = place.start + arrays.indices[z] * (count * lanes)
             for output, vectors_ in enumerate(sums):
                 weight = spread(arrays.data[z * n + part + output], lanes)
                 for i, each in enumerate(vectors_):
@@ -99,14 +107,14 @@ def _finish(
             epilogue.apply(value, arrays.steps, [], 0, 0, lanes) for value in values
         ]
     stages = width.bit_length() - 1
-    ordered = interleave(values, lanes, stages)
+    ordered = panel_lib.interleave(values, lanes, stages)
     if not ordered:
         ordered = registers(1, lanes)
         store(ordered[0], 0, values[0], lanes)
     together = lanes // width  # pixels in a vector
     for p in range(lanes):
         value = load(ordered[p // together], p % together * width, width)
-        offset = (pixel + p) * arrays.rows + channel
+        offset = arrays.offset(pixel + p, channel)
         if own:
             value = epilogue.apply(
                 value, arrays.steps, arrays.others, offset, channel, width

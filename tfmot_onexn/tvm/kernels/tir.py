@@ -87,6 +87,17 @@ def registers(count: int, lanes: int) -> list[Buffer]:
     return [tir.alloc_buffer((lanes,), "float32", scope="global") for _ in range(count)]
 
 
+def kept(*values: Value) -> list[Value]:
+    """Emits stores of whole numbers and returns what reads them.
+
+    TVM's analyses see no way through the expressions, and may fail on them.
+    """
+    buffer = tir.alloc_buffer((len(values),), "int32", scope="global")
+    for i, value in enumerate(values):
+        tir.buffer_store(buffer, value, [i])
+    return [buffer[i] for i in range(len(values))]
+
+
 def parts(total: int, most: int) -> tuple[int, int, int]:
     """Divides evenly into parts of at most so many.
 
@@ -100,14 +111,16 @@ def parts(total: int, most: int) -> tuple[int, int, int]:
 
 
 def each_part(
-    total: int, most: int, emit: Callable[[Value, int], None], *, parallel: bool
+    total: int,
+    most: int,
+    emit: Callable[[Value, int], None],
+    loop: Callable[..., Any],
 ) -> None:
     """Emits a loop over parts, `emit(first, count)`, and the part that is left."""
     size, count, left = parts(total, most)
     if count == 1:
         emit(0, size)
     elif count:
-        loop = tir.parallel if parallel else tir.serial
         with loop(0, count) as part:
             emit(part * size, size)
     if left:
