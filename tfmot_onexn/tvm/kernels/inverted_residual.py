@@ -22,10 +22,9 @@ from tfmot_onexn.tvm.kernels.tir import (
     Buffer,
     Parameters,
     Value,
+    copy,
     function,
     kept,
-    load,
-    store,
 )
 from tfmot_onexn.tvm.kernels.window import Window
 from tfmot_onexn.tvm.tiles import Tile
@@ -239,7 +238,7 @@ class _Emitter:
         if self.division.kept:
             size = self._carried
             with tir.If(strip.carries), tir.Then():
-                _copy(memory.carried, index * size, memory.part, 0, size)
+                copy(memory.carried, index * size, memory.part, 0, size)
 
     def _carry_out(self, index: Value, memory: _Memory) -> None:
         division, window = self.division, self.layer.window
@@ -247,7 +246,7 @@ class _Emitter:
             rows = division.rows * window.strides[0]
             first = rows * window.width * division.slice
             size = self._carried
-            _copy(memory.part, first, memory.carried, index * size, size)
+            copy(memory.part, first, memory.carried, index * size, size)
 
     @property
     def _carried(self) -> int:
@@ -317,14 +316,3 @@ class _Emitter:
 
 def _floats(count: int) -> Buffer:
     return tir.alloc_buffer((max(1, count),), "float32", scope="global")
-
-
-def _copy(source: Buffer, first: Value, target: Buffer, at: Value, size: int) -> None:
-    done = 0
-    for lanes in (16, 1):
-        count = (size - done) // lanes
-        if count:
-            with tir.serial(0, count) as i:
-                moved = done + i * lanes
-                store(target, at + moved, load(source, first + moved, lanes), lanes)
-        done += count * lanes

@@ -9,12 +9,14 @@ from tvm.tirx import PrimFunc
 from tvm.tirx.op import address_of, call_llvm_intrin
 from tvm.tirx.script.builder import ir as tir
 
+from tfmot_onexn.tvm.tiles import LINE
+
 # name -> shape and dtype of each parameter, outputs last
 Parameters: TypeAlias = Mapping[str, tuple[Sequence[int], str]]
 Value: TypeAlias = Any
 Buffer: TypeAlias = Any
 
-# floats in it
+# floats of a page of memory
 _PAGE = 1024
 # from 1024 bytes on, TVM takes a buffer from the heap instead of registers
 _LARGEST_SUM = 252
@@ -56,6 +58,18 @@ def store(buffer: Buffer, offset: Value, value: Value, lanes: int) -> None:
     """Writes lanes next to each other."""
     index = offset if lanes == 1 else tir.ramp(offset, 1, lanes)
     tir.buffer_store(buffer, value, [index])
+
+
+def copy(source: Buffer, first: Value, target: Buffer, at: Value, size: int) -> None:
+    """Emits a copy of floats that lie next to each other."""
+    done = 0
+    for lanes in (LINE, 1):
+        count = (size - done) // lanes
+        if count:
+            with tir.serial(0, count) as i:
+                moved = done + i * lanes
+                store(target, at + moved, load(source, first + moved, lanes), lanes)
+        done += count * lanes
 
 
 def prefetch(buffer: Buffer, offset: Value) -> None:
