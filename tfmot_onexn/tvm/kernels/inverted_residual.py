@@ -182,8 +182,9 @@ class _Emitter:
         carries = of_share > 0
         begin = tir.if_then_else(carries, top + division.kept, tir.max(top, 0))
         end = tir.min(top + division.read, window.height)
-        values = kept(first, top, begin)
-        return _Strip(*values, *kept(end - values[2]), carries)
+        first, top, begin = kept(first, top, begin)
+        [rows] = kept(end - begin)
+        return _Strip(first, top, begin, rows, carries)
 
     @property
     def _fewest(self) -> int:
@@ -289,8 +290,8 @@ class _Emitter:
         )
         for first, count, lanes in chunks(division.slice, self.tile.lanes):
             with tir.serial(0, count) as chunk, tir.serial(0, division.rows) as row:
-                place = kept(strip.first + row, skipped + first + chunk * lanes)
-                emitter.emit_row(*place, lanes)
+                row, channel = kept(strip.first + row, skipped + first + chunk * lanes)
+                emitter.emit_row(row, channel, lanes)
 
     def _project(self, strip: _Strip, memory: _Memory) -> None:
         width = self.layer.window.outputs[1]
