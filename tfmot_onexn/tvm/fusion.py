@@ -35,7 +35,7 @@ def fuse(graph: Graph, found: Sequence[Layer], tile: Tile) -> list[Layer]:
     by_input = {
         layer.arguments[0]: layer
         for layer in found
-        if _is_only_input(graph, layer.arguments[0], layer)
+        if graph.is_only_read_by(layer.arguments[0], layer.taken)
     }
     joined: dict[int, Layer | None] = {}
     for layer in found:
@@ -49,13 +49,6 @@ def fuse(graph: Graph, found: Sequence[Layer], tile: Tile) -> list[Layer]:
             joined |= {id(first): None, id(layer): None, id(last): one}
     kept = (joined.get(id(layer), layer) for layer in found)
     return [layer for layer in kept if layer is not None]
-
-
-def _is_only_input(graph: Graph, variable: object, layer: Layer) -> bool:
-    """Whether a variable is read once, by a layer that does nothing else with it."""
-    readers = graph.readers(variable)
-    own = {binding.var for binding in layer.taken}
-    return len(readers) == 1 and readers[0].var in own and not graph.is_result(variable)
 
 
 def _joined(first: Layer, middle: Layer, last: Layer, tile: Tile) -> Layer | None:

@@ -69,6 +69,14 @@ class Graph:
             return None
         return None if readers[0].var in self.taken else readers[0]
 
+    def is_only_read_by(self, variable: Any, bindings: Sequence[Any]) -> bool:
+        """Whether one of some bindings alone reads a variable, once."""
+        readers = self.readers(variable)
+        own = {binding.var for binding in bindings}
+        return (
+            len(readers) == 1 and readers[0].var in own and not self.is_result(variable)
+        )
+
     def binding(self, variable: Any) -> Any | None:
         """Returns what binds a variable, None for a parameter."""
         return self._bound.get(variable)

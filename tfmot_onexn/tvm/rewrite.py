@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from tvm import IRModule, relax
 
-from tfmot_onexn.tvm import fusion, layers
+from tfmot_onexn.tvm import fusion, layers, pitches
 from tfmot_onexn.tvm import graph as graph_lib
 from tfmot_onexn.tvm.graph import Graph, operation, shape_of
 from tfmot_onexn.tvm.layers import Kernel, Layer
@@ -57,9 +57,12 @@ def rewrite(
     found = _layers(graph)
     if fuse:
         found = fusion.fuse(graph, found, tile)
+    found = pitches.spread(graph, found, tile)
     builder = relax.BlockBuilder(module)
     functions: dict[Kernel, Any] = {}
     bindings, kernels, left = [], [], []
+    # what has its pixels set apart -> a variable of that shape
+    wider: dict[Any, Any] = {}
     by_last = {layer.taken[-1].var: layer for layer in found}
     taken = {binding.var for layer in found for binding in layer.taken}
     for binding in graph.bindings:
@@ -73,7 +76,7 @@ def rewrite(
                 functions[layer.kernel] = builder.add_func(function, name)
             variable = functions[layer.kernel]
             kernels.append((str(variable.name_hint), layer.kernel))
-            bindings.append(relax.VarBinding(layer.result, _call(variable, layer)))
+            bindings.append(_binding(variable, layer, wider))
         elif binding.var not in taken:
             bindings.append(binding)
     bindings = _used(bindings, main.body.body)
@@ -115,15 +118,22 @@ def _name(kernel: Kernel) -> str:
     return type(kernel).__name__.lower()
 
 
-def _call(function: Any, layer: Layer) -> Any:
+def _binding(function: Any, layer: Layer, wider: dict[Any, Any]) -> Any:
+    """Returns the call of a kernel, and notes where its result is wider."""
     arguments = [
         relax.const(np.ascontiguousarray(argument))
         if isinstance(argument, np.ndarray)
-        else argument
+        else wider.get(argument, argument)
         for argument in layer.arguments
     ]
-    shape = shape_of(layer.result)
-    return relax.call_tir(function, arguments, relax.TensorType(shape, "float32"))
+    result, shape = layer.result, shape_of(layer.result)
+    pitch = getattr(layer.kernel, "y_pitch", 0)
+    if pitch:
+        shape = (*shape[:-1], pitch)
+        result = relax.Var(result.name, relax.TensorType(shape, "float32"))
+        wider[layer.result] = result
+    call = relax.call_tir(function, arguments, relax.TensorType(shape, "float32"))
+    return relax.VarBinding(result, call)
 
 
 def _used(bindings: list[Any], result: Any) -> list[Any]:

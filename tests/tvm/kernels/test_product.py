@@ -17,7 +17,17 @@ STEPS = [
 ]
 
 
-def check(rng, shape, columns, n, steps=(), tile="avx512", density=0.5, spoil=None):
+def check(
+    rng,
+    shape,
+    columns,
+    n,
+    steps=(),
+    tile="avx512",
+    density=0.5,
+    spoil=None,
+    apart=(0, 0),
+):
     rows = shape[-1]
     steps = tuple(steps)
     kernel = rng.normal(size=(1, 1, columns, rows)).astype(np.float32)
@@ -25,10 +35,16 @@ def check(rng, shape, columns, n, steps=(), tile="avx512", density=0.5, spoil=No
     x = rng.normal(size=(*shape[:-1], columns)).astype(np.float32)
     bias = rng.normal(size=rows).astype(np.float32)
     others = tvm_kernels.others(rng, steps, shape)
-    product = Product(tuple(shape), columns, n, len(data), steps)
+    pitches = [size + more for size, more in zip((columns, rows), apart, strict=True)]
+    product = Product(tuple(shape), columns, n, len(data), steps, *pitches)
     given = data if spoil is None else spoil(data)
-    arguments = [x, given, indices, indptr, bias, *others]
-    found = tvm_kernels.run(product, tvm_kernels.TILES[tile], arguments, shape)
+    wide = np.full((*shape[:-1], pitches[0]), np.nan, np.float32)
+    wide[..., :columns] = x
+    arguments = [wide, given, indices, indptr, bias, *others]
+    written = (*shape[:-1], pitches[1])
+    found = tvm_kernels.run(product, tvm_kernels.TILES[tile], arguments, written)
+    assert np.isnan(found[..., rows:]).all()
+    found = found[..., :rows]
     matrix = scipy.sparse.bsr_array(
         (data[:, 0, :, None].astype(np.float64), indices, indptr),
         shape=(rows, columns),
@@ -53,6 +69,13 @@ def test_products(seed, n, tile, batch, pixels, columns, steps, density):
     rng = np.random.default_rng(seed)
     rows = n * int(rng.integers(1, 5))
     check(rng, (batch, pixels, 1, rows), columns, n, steps, tile, density)
+
+
+@pytest.mark.parametrize("apart", [(16, 0), (0, 16), (16, 32)])
+@pytest.mark.parametrize("n", [4, 16])
+@pytest.mark.parametrize("pixels", [1, 70])
+def test_pixels_that_are_set_apart(pixels, n, apart, rng):
+    check(rng, (1, pixels, 1, 32), 20, n, [Clip(0.0, 6.0)], apart=apart)
 
 
 @pytest.mark.parametrize("columns", [512, 1024])

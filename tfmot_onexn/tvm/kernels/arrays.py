@@ -17,18 +17,19 @@ class Arrays:
     """Buffers of a kernel, flat, and what their indices mean.
 
     Attributes:
-      x: the input, ``[pixels, columns]``.
+      x: the input, ``[pixels, x_pitch]``, the first ``columns`` of which are read.
       data: ``[nnz, window, n]``.
       indices: ``[nnz]``.
       indptr: ``[rows / n + 1]``.
       bias: ``[rows]``.
       others: what the steps read.
-      y: the output, ``[pixels, rows]``.
+      y: the output, ``[pixels, y_pitch]``, the first ``rows`` of which are written.
       rows: M, output channels.
       columns: K, input channels.
       n: output channels per block.
       steps: what happens to the sums.
-      pitch: floats from a pixel of y to the next; None for ``rows``.
+      x_pitch: floats from a pixel of x to the next; 0 for ``columns``.
+      y_pitch: the same of y; 0 for ``rows``.
       shift: floats that y's first pixel lies before its buffer; of a part of one.
     """
 
@@ -43,7 +44,8 @@ class Arrays:
     columns: int
     n: int
     steps: tuple[Step, ...]
-    pitch: int | None = None
+    x_pitch: int = 0
+    y_pitch: int = 0
     shift: Value = 0
 
     def first_fetches(
@@ -76,8 +78,11 @@ class Arrays:
 
     def offset(self, pixel: Value, channel: Value) -> Value:
         """Returns where y has a channel of a pixel."""
-        pitch = self.rows if self.pitch is None else self.pitch
-        return pixel * pitch + channel - self.shift
+        return pixel * (self.y_pitch or self.rows) + channel - self.shift
+
+    def x_offset(self, pixel: Value, channel: Value) -> Value:
+        """Returns where x has a channel of a pixel."""
+        return pixel * (self.x_pitch or self.columns) + channel
 
     def finish(self, value: Value, pixel: Value, channel: Value) -> None:
         """Applies the steps to ``width`` channels of a pixel and writes them."""
@@ -95,6 +100,7 @@ def sparse_function(
     blocks: tuple[int, int, int],
     steps: tuple[Step, ...],
     body: Callable[[Arrays], None],
+    pitches: tuple[int, int] = (0, 0),
 ) -> PrimFunc:
     """Returns a kernel ``x, data, indices, indptr, bias, others…, y``.
 
@@ -105,17 +111,19 @@ def sparse_function(
       blocks: how many are stored, and the window and n of each.
       steps: what happens to the sums.
       body: emits the statements.
+      pitches: of x and y; see `Arrays`.
     """
+    x_pitch, y_pitch = pitches
     rows, n = outputs[-1], blocks[-1]
     others = epilogue.parameters(steps, outputs)
     parameters = {
-        "x": (inputs, "float32"),
+        "x": ((*inputs[:-1], x_pitch or inputs[-1]), "float32"),
         "data": (blocks, "float32"),
         "indices": ((blocks[0],), "int32"),
         "indptr": ((rows // n + 1,), "int32"),
         "bias": ((rows,), "float32"),
         **others,
-        "y": (outputs, "float32"),
+        "y": ((*outputs[:-1], y_pitch or rows), "float32"),
     }
 
     def emit(x, data, indices, indptr, bias, y, **named) -> None:
@@ -123,7 +131,7 @@ def sparse_function(
         body(
             Arrays(
                 *(x, data, indices, indptr, bias, read, y),
-                *(rows, inputs[-1], n, steps),
+                *(rows, inputs[-1], n, steps, x_pitch, y_pitch),
             )
         )
 

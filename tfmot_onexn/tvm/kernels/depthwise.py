@@ -34,24 +34,29 @@ class Depthwise:
       window: and the feature map.
       channels: of input and output.
       steps: what happens to the sums.
+      x_pitch: floats from a pixel of the input to the next; 0 for ``channels``.
+      y_pitch: the same of the output.
     """
 
     window: Window
     channels: int
     steps: tuple[Step, ...] = ()
+    x_pitch: int = 0
+    y_pitch: int = 0
 
     def function(self, name: str, tile: Tile) -> PrimFunc:
         """Returns the kernel: ``x, weights [kh, kw, channels], bias, others…, y``."""
         window, channels = self.window, self.channels
         height, width = window.outputs
+        x_pitch, y_pitch = self.x_pitch or channels, self.y_pitch or channels
         outputs = (window.batch, height, width, channels)
         others = epilogue.parameters(self.steps, outputs)
         parameters = {
-            "x": ((window.batch, window.height, window.width, channels), "float32"),
+            "x": ((window.batch, window.height, window.width, x_pitch), "float32"),
             "weights": ((*window.taps, channels), "float32"),
             "bias": ((channels,), "float32"),
             **others,
-            "y": (outputs, "float32"),
+            "y": ((*outputs[:-1], y_pitch), "float32"),
         }
 
         def body(x, weights, bias, y, **named) -> None:
@@ -59,8 +64,8 @@ class Depthwise:
             with tir.serial(0, window.batch) as image:
                 emitter = Emitter(
                     *(window, channels, self.steps, weights, bias, read),
-                    Rows(x, window.width, channels, image * window.height),
-                    Rows(y, width, channels, image * height),
+                    Rows(x, window.width, x_pitch, image * window.height),
+                    Rows(y, width, y_pitch, image * height),
                     tile.depthwise,
                 )
                 if self._is_crowded(tile):
@@ -73,7 +78,8 @@ class Depthwise:
     def _is_crowded(self, tile: Tile) -> bool:
         """Whether the same channel of the rows that are read does not fit a cache."""
         window = self.window
-        return tile.resident(self.channels) < window.taps[0] * window.width
+        resident = tile.resident(self.x_pitch or self.channels)
+        return resident < window.taps[0] * window.width
 
 
 def _emit_by_channel(emitter: "Emitter", lanes: int) -> None:
@@ -102,21 +108,21 @@ class Rows:
     Attributes:
       buffer: that has them, or a part of them.
       width: pixels of a row.
-      channels: of a pixel.
+      pitch: floats from a pixel to the next.
       before: rows that lie before the map's first one; negative in a part.
       skipped: channels of the map before the first one here.
     """
 
     buffer: Buffer
     width: int
-    channels: int
+    pitch: int
     before: Value = 0
     skipped: Value = 0
 
     def offset(self, row: Value, column: Value, channel: Value) -> Value:
         """Returns where a channel of a pixel is."""
         pixel = (self.before + row) * self.width + column
-        return pixel * self.channels + (channel - self.skipped)
+        return pixel * self.pitch + (channel - self.skipped)
 
 
 @dataclasses.dataclass(frozen=True)

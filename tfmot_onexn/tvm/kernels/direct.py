@@ -27,7 +27,7 @@ def emit_rows(
     fetch: bool = False,
 ) -> None:
     """Computes one block row of some pixels, a power of two of channels at a time."""
-    width, n, columns = arrays.width, arrays.n, arrays.columns
+    width, n = arrays.width, arrays.n
     for part in range(0, n, width):
         sums = registers(pixels, width)
         for each in sums:
@@ -38,7 +38,7 @@ def emit_rows(
                 prefetch(arrays.data, z * n + part)
             for pixel, each in enumerate(sums):
                 if panel is None:
-                    x = arrays.x[(first + pixel) * columns + arrays.indices[z]]
+                    x = arrays.x[arrays.x_offset(first + pixel, arrays.indices[z])]
                 else:
                     x = panel[arrays.indices[z] * pixels + pixel]
                 store(each, 0, load(each, 0, width) + spread(x, width) * weights, width)

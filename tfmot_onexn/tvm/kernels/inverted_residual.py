@@ -260,7 +260,7 @@ class _Emitter:
         division, width = self.division, self.layer.window.width
         arrays = dataclasses.replace(
             self._arrays("expand", self.buffers["x"], memory.part),
-            pitch=division.slice,
+            y_pitch=division.slice,
             shift=(strip.top * width + index) * division.slice,
         )
         rows = division.slice // arrays.n

@@ -52,7 +52,7 @@ def pack(
         # the last square begins earlier where the pixels do not divide
         for group in [*range(0, pixels - lanes, lanes), pixels - lanes]:
             rows = [
-                load(arrays.x, (first + group + i) * columns + channel, lanes)
+                load(arrays.x, arrays.x_offset(first + group + i, channel), lanes)
                 for i in range(lanes)
             ]
             for i, buffer in enumerate(interleave(rows, lanes, stages)):
@@ -62,7 +62,7 @@ def pack(
         left = columns - whole * lanes
         with tir.serial(0, left) as channel, tir.serial(0, pixels) as pixel:
             column = whole * lanes + channel
-            value = arrays.x[(first + pixel) * columns + column]
+            value = arrays.x[arrays.x_offset(first + pixel, column)]
             store(panel, start + column * pixels + pixel, value, 1)
 
 

@@ -46,6 +46,8 @@ class Product:
       n: output channels per block.
       blocks: how many are stored.
       steps: what happens to the sums.
+      x_pitch: floats from a pixel of the input to the next; 0 for ``columns``.
+      y_pitch: the same of the output; 0 for M.
     """
 
     shape: tuple[int, ...]
@@ -53,6 +55,8 @@ class Product:
     n: int
     blocks: int
     steps: tuple[Step, ...] = ()
+    x_pitch: int = 0
+    y_pitch: int = 0
 
     def function(self, name: str, tile: Tile) -> PrimFunc:
         """Returns the kernel: ``x, data, indices, indptr, bias, others…, y``."""
@@ -64,6 +68,7 @@ class Product:
             (self.blocks, 1, self.n),
             self.steps,
             lambda arrays: emit(arrays, pixels, tile, tir.parallel),
+            (self.x_pitch, self.y_pitch),
         )
 
 
@@ -97,7 +102,7 @@ def _together(arrays: Arrays, pixels: int, tile: Tile) -> tuple[int, bool]:
     most = min(tile.pixels(arrays.width), pixels)
     if tile.transposes is not None:
         return most, tile.transposes and most >= tile.lanes
-    fitting = tile.resident(arrays.columns)
+    fitting = tile.resident(arrays.x_pitch or arrays.columns)
     uses = int(arrays.indices.shape[0]) * arrays.n / arrays.columns
     if fitting >= most:
         return most, False
