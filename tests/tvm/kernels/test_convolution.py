@@ -42,6 +42,11 @@ def test_rows_that_are_longer_than_a_tile(rng):
     check(rng, Window(1, 5, 61, (3, 3), padding=(1, 1, 1, 1)), 3, 16, 16)
 
 
+@pytest.mark.parametrize("columns", [256, 512])
+def test_pixels_that_would_crowd_each_other_out(columns, rng):
+    check(rng, Window(2, 7, 9, (3, 3), padding=(1, 1, 1, 1)), columns, 32, 16)
+
+
 def test_a_wrong_window_is_seen(rng, monkeypatch):
     window = Window(1, 6, 6, (3, 3), padding=(1, 1, 1, 1))
     check(rng, window, 4, 8, 8)

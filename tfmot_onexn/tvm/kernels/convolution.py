@@ -10,7 +10,6 @@ from tfmot_onexn.tvm.kernels.arrays import Arrays, sparse_function
 from tfmot_onexn.tvm.kernels.epilogue import Step
 from tfmot_onexn.tvm.kernels.padding import copy_padded
 from tfmot_onexn.tvm.kernels.tir import (
-    Buffer,
     Value,
     load,
     parts,
@@ -20,7 +19,7 @@ from tfmot_onexn.tvm.kernels.tir import (
     store,
 )
 from tfmot_onexn.tvm.kernels.window import Window
-from tfmot_onexn.tvm.tiles import Tile
+from tfmot_onexn.tvm.tiles import LINE, Tile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,14 +51,14 @@ class Convolution:
             (window.batch, *window.outputs, self.rows),
             (self.blocks, math.prod(window.taps), self.n),
             self.steps,
-            lambda arrays: _emit(arrays, window, tile.pixels(arrays.width)),
+            lambda arrays: _emit(arrays, window, tile),
         )
 
 
-def _emit(arrays: Arrays, window: Window, most: int) -> None:
-    x = arrays.x
+def _emit(arrays: Arrays, window: Window, tile: Tile) -> None:
     if any(window.padding):
-        x = padded(arrays.x, window, arrays.columns)
+        arrays = _padded(arrays, window, tile)
+    most = tile.pixels(arrays.width)
     height, width = window.outputs
     # a tile is some outputs of a row, or some whole rows
     columns, count, left = parts(width, most)
@@ -69,16 +68,16 @@ def _emit(arrays: Arrays, window: Window, most: int) -> None:
     def emit_rows(image: Value, first: Value, here: int) -> None:
         with tir.serial(0, arrays.rows // arrays.n) as block_row:
             if count == 1:
-                _emit_tile(arrays, x, window, block_row, image, first, 0, here, columns)
+                _emit_tile(arrays, window, block_row, image, first, 0, here, columns)
             else:
                 with tir.serial(0, count) as part:
                     at = part * columns
                     _emit_tile(
-                        arrays, x, window, block_row, image, first, at, here, columns
+                        arrays, window, block_row, image, first, at, here, columns
                     )
             if left:
                 at = count * columns
-                _emit_tile(arrays, x, window, block_row, image, first, at, here, left)
+                _emit_tile(arrays, window, block_row, image, first, at, here, left)
 
     with tir.serial(0, window.batch) as image:
         with tir.parallel(0, row_count) as part:
@@ -89,7 +88,6 @@ def _emit(arrays: Arrays, window: Window, most: int) -> None:
 
 def _emit_tile(
     arrays: Arrays,
-    x: Buffer,
     window: Window,
     row: Value,
     image: Value,
@@ -104,6 +102,7 @@ def _emit_tile(
     dilation_y, dilation_x = window.dilation
     height, row_pixels = window.padded
     out_height, out_width = window.outputs
+    pitch = arrays.x_pitch or arrays.columns
     places = [(y, c) for y in range(rows) for c in range(columns)]
     top = (image * height + first_row * stride_y) * row_pixels + first_column * stride_x
     for part in range(0, n, width):
@@ -116,22 +115,28 @@ def _emit_tile(
             tir.serial(0, taps_x) as j,
         ):
             tap = i * dilation_y * row_pixels + j * dilation_x
-            at = (top + tap) * arrays.columns + arrays.indices[z]
+            at = arrays.x_offset(top + tap, arrays.indices[z])
             block = ((z * taps_y + i) * taps_x + j) * n + part
             weights = load(arrays.data, block, width)
             prefetch(arrays.data, block)
             for (y, c), each in zip(places, sums, strict=True):
                 skipped = y * stride_y * row_pixels + c * stride_x
-                value = spread(x[at + skipped * arrays.columns], width)
+                value = spread(arrays.x[at + skipped * pitch], width)
                 store(each, 0, load(each, 0, width) + value * weights, width)
         for (y, c), each in zip(places, sums, strict=True):
             pixel = (image * out_height + first_row + y) * out_width + first_column + c
             arrays.finish(load(each, 0, width), pixel, row * n + part)
 
 
-def padded(x: Buffer, window: Window, channels: int) -> Buffer:
-    """Emits a copy of a feature map with zeros around it, and returns it."""
-    size = window.batch * math.prod(window.padded) * channels
+def _padded(arrays: Arrays, window: Window, tile: Tile) -> Arrays:
+    """Emits a copy with zeros around it; pixels that crowd each other are apart."""
+    channels = arrays.columns
+    # of the rows that a tile reads
+    needed = window.taps[0] * tile.pixels(arrays.width) * window.strides[1]
+    pitch = channels
+    if tile.resident(channels) < needed < tile.resident(channels + LINE):
+        pitch = channels + LINE
+    size = window.batch * math.prod(window.padded) * pitch
     copy = tir.alloc_buffer((size,), "float32", scope="global")
-    copy_padded(x, copy, window, channels)
-    return copy
+    copy_padded(arrays.x, copy, window, channels, pitch)
+    return dataclasses.replace(arrays, x=copy, x_pitch=pitch)
