@@ -56,7 +56,8 @@ def test_tiles_that_were_tuned_go_into_the_build(
 
     tile = processors.processor("host")[1]
     kernel = next(k for k in kernels_of(tflite_file, tile) if hasattr(k, "channels"))
-    choice = tuning_database.Choice({"depthwise": 3}, 2.0, 1.0, 2.0)
+    code = tuning_database.fingerprint(kernel, tile)
+    choice = tuning_database.Choice({"depthwise": 3}, 2.0, 1.0, 2.0, code)
     tuning_database.write(
         *(tmp_path / "tuned.json", tiles.isa(tile)),
         {tuning_database.signature(kernel): choice},

@@ -1,4 +1,6 @@
 import contextlib
+import os
+import signal
 import socket
 import subprocess
 import sys
@@ -26,7 +28,11 @@ def port():
     command = [sys.executable, "-m", "tvm.exec.rpc_server", "--host", "127.0.0.1"]
     ports = ["--port", str(number), "--port-end", str(number + 1)]
     server = subprocess.Popen(
-        [*command, *ports], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [*command, *ports],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        # it starts others, which end with it
+        start_new_session=True,
     )
     for _ in range(300):
         with (
@@ -36,7 +42,7 @@ def port():
             break
         time.sleep(0.1)
     yield number
-    server.terminate()
+    os.killpg(server.pid, signal.SIGKILL)
     server.wait()
 
 
@@ -62,7 +68,7 @@ def test_kernels_are_run_and_timed(bench, port, rng):
         for name in functions:
             found = loaded.run(name).reshape(12, 8)
             np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5)
-            assert 0 < loaded.seconds(name) < 1
+            assert all(0 < seconds < 1 for seconds in loaded.seconds(name))
 
 
 @pytest.mark.parametrize("bench", [local, remote])

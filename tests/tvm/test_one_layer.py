@@ -51,7 +51,7 @@ def test_tiles_are_those_of_the_package(images, bias, rng, monkeypatch):
         assert databases == [one_layer.tuning_database.shipped()]
         return lambda kernel: asked.append(kernel) or tile
 
-    monkeypatch.setattr(one_layer.tuning_database, "chooser", chooser)
+    monkeypatch.setattr(one_layer.tuning_database, "Chooser", chooser)
     layer = Compiled(Convolution(rng.normal(size=(1, 1, 16, 32)), bias), images)
     assert asked == [layer.kernel]
 

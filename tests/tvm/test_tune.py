@@ -37,7 +37,8 @@ class Bench(kernel_bench.Local):
 
     def _time(self, name):
         self.timed[-1].append(name)
-        return self._seconds(name, self.timed[-1].count(name))
+        found = self._seconds(name, self.timed[-1].count(name))
+        return found if isinstance(found, tuple) else (found, 2 * found)
 
 
 def tuned(seconds, kernel=PRODUCT, **options):
@@ -70,6 +71,21 @@ def test_a_gain_that_does_not_come_again_does_not_count():
         lambda name, turn: 5e-6 if name == "tile_1" and turn <= 8 else 10e-6
     )
     assert found.choice.tile == {}
+
+
+@pytest.mark.parametrize("fast", [0, 1])
+def test_a_gain_counts_in_the_cache_and_outside(fast):
+    def seconds(name, turn):
+        times = [10e-6, 20e-6]
+        if name == "tile_1":
+            times[fast] /= 2
+        if name == "tile_2":
+            times = [9e-6, 19e-6]
+        return tuple(times)
+
+    found, _ = tuned(seconds)
+    assert found.choice.gain == pytest.approx(20 / 19)
+    assert found.choice.applied(TILE) == tune.candidates(PRODUCT, TILE)[2]
 
 
 def test_a_disturbance_of_some_rounds_chooses_nothing():

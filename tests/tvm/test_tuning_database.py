@@ -15,7 +15,8 @@ from tfmot_onexn.tvm.tuning_database import Choice
 
 KERNEL = Product((1, 14, 14, 64), 384, 16, 768)
 KEY = "product 196x384>64 n16 1/2"
-CHOICE = Choice({"most_pixels": 14}, 10.0, 8.0, 1.25)
+CODE = tuning_database.fingerprint(KERNEL, tiles.AVX512)
+CHOICE = Choice({"most_pixels": 14}, 10.0, 8.0, 1.25, CODE)
 ORIGIN = {"machine": "a machine", "tvm": "0.27"}
 
 
@@ -67,8 +68,8 @@ def test_what_is_written_is_read(path):
 
 
 def test_choices_are_added_to_a_file(path):
-    better = Choice({}, 9.0, 9.0, 1.0)
-    other = Choice({"transposes": True}, 4.0, 2.0, 2.0)
+    better = Choice({}, 9.0, 9.0, 1.0, CODE)
+    other = Choice({"transposes": True}, 4.0, 2.0, 2.0, "other")
     for isa, choices in (
         ("avx512", {KEY: better, "more": other}),
         ("avx2", {KEY: other}),
@@ -84,20 +85,47 @@ def test_choices_are_added_to_a_file(path):
 
 def test_the_first_database_that_knows_a_kernel_chooses(path, tmp_path):
     second = tmp_path / "second.json"
+    worse = Choice({"most_pixels": 7}, 1.0, 1.0, 1.0, CODE)
+    in_second = Product((1, 9, 1, 8), 4, 8, 4)
+    code = tuning_database.fingerprint(in_second, tiles.AVX512)
     known = {
-        KEY: Choice({"most_pixels": 7}, 1.0, 1.0, 1.0),
-        "product 1x4>8 n8 1/1": CHOICE,
+        KEY: worse,
+        "product 9x4>8 n8 1/1": dataclasses.replace(CHOICE, code=code),
     }
     tuning_database.write(second, "avx512", known, **ORIGIN)
     loaded = [tuning_database.load(each) for each in (path, second)]
-    choose = tuning_database.chooser(tiles.AVX512, loaded)
+    choose = tuning_database.Chooser(tiles.AVX512, loaded)
     assert choose(KERNEL) == dataclasses.replace(tiles.AVX512, most_pixels=14)
-    in_second = Product((1, 8), 4, 8, 4)
     assert choose(in_second).most_pixels == 14
     for unknown in (dataclasses.replace(KERNEL, n=8), Softmax((1, 10))):
         assert choose(unknown) == tiles.AVX512
-    elsewhere = tuning_database.chooser(tiles.AVX2, loaded)
+    elsewhere = tuning_database.Chooser(tiles.AVX2, loaded)
     assert elsewhere(KERNEL) == tiles.AVX2
+
+
+def test_what_was_tuned_for_other_code_is_not_taken(path, tmp_path):
+    stale = tmp_path / "stale.json"
+    was = Choice({"most_pixels": 7}, 2.0, 1.0, 2.0, "0" * 16)
+    tuning_database.write(stale, "avx512", {KEY: was}, **ORIGIN)
+    old, new = (tuning_database.load(each) for each in (stale, path))
+    alone = tuning_database.Chooser(tiles.AVX512, [old])
+    assert alone(KERNEL) == tiles.AVX512
+    assert alone.stale == [KEY]
+    for order, told in (([old, new], [KEY]), ([new, old], [])):
+        both = tuning_database.Chooser(tiles.AVX512, order)
+        assert both(KERNEL).most_pixels == 14
+        assert both.stale == told
+
+
+def test_fingerprints_tell_code_and_not_more():
+    found = tuning_database.fingerprint(KERNEL, tiles.AVX512)
+    for same in ({"blocks": 700}, {"steps": (Clip(0.0, 6.0),)}):
+        other = dataclasses.replace(KERNEL, **same)
+        assert tuning_database.fingerprint(other, tiles.AVX512) == found
+    tuned = dataclasses.replace(tiles.AVX512, most_pixels=3)
+    assert tuning_database.fingerprint(KERNEL, tuned) != found
+    wider = dataclasses.replace(KERNEL, columns=400)
+    assert tuning_database.fingerprint(wider, tiles.AVX512) != found
 
 
 def test_changes_are_what_differs():

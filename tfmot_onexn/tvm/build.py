@@ -88,8 +88,14 @@ def build(
     databases = [tuning.shipped()]
     if tuned is not None:
         databases.insert(0, tuning.load(tuned))
-    choose = tuning.chooser(tile, databases)
+    choose = tuning.Chooser(tile, databases)
     rewritten = rewrite.rewrite(module, tile, choose, fuse=fuse)
+    if tuned is not None and choose.stale:
+        warnings.warn(
+            f"{tuned} was tuned for other kernels: {len(choose.stale)} of this network "
+            f"are another, such as {choose.stale[0]}, and do without. Tune again.",
+            stacklevel=2,
+        )
     progress("Compiling")
     write = plan.write if format == builds.PLAN else linking.write
     machine = targets.resolve(target)

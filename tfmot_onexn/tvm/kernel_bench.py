@@ -1,8 +1,9 @@
 """Compiles kernels and times them, on this machine or on one that is connected by RPC.
 
-Arrays are random and stay where they are between runs, so that a kernel finds them in
-the cache, weights too. In a network weights come from farther away. That costs every
-way to compute a layer about as much, so the faster one stays the faster.
+Arrays are random. A kernel is timed twice: with all of them in a cache, where they stay
+from run to run, and after weights and output were thrown out of it. A network is
+between the two: it finds what the layer before has written, and weights come from
+farther away.
 """
 
 import contextlib
@@ -22,8 +23,11 @@ from tvm.tirx import PrimFunc
 from tfmot_onexn.targets import Target
 from tfmot_onexn.tvm import linking
 
-# of one sample
+# of a sample in the cache
 _LEAST_SECONDS = 0.5e-3
+_COLD_RUNS = 3
+# of TVM: throws what a function gets, but the first, out of the caches
+_FLUSH = "cache_flush_cpu_non_first_arg"
 _CONFIGURE_THREADS = "runtime.config_threadpool"
 
 
@@ -42,15 +46,18 @@ class Loaded:
         self._module[name](*self._tensors)
         return output.numpy()
 
-    def seconds(self, name: str) -> float:
-        """Times a kernel: the mean of some runs, which take a millisecond or so."""
+    def seconds(self, name: str) -> tuple[float, float]:
+        """Times a kernel with its arrays in a cache, and with its input alone there."""
         once = self._evaluate(name, 1)
         times = int(_LEAST_SECONDS / max(once, 1e-7))
-        return self._evaluate(name, times) if times > 1 else once
+        warm = self._evaluate(name, times) if times > 1 else once
+        return warm, self._evaluate(name, 1, repeat=_COLD_RUNS, f_preproc=_FLUSH)
 
-    def _evaluate(self, name: str, times: int) -> float:
-        evaluate = self._module.time_evaluator(name, self._device, number=times)
-        return float(evaluate(*self._tensors).mean)
+    def _evaluate(self, name: str, times: int, **options: Any) -> float:
+        evaluate = self._module.time_evaluator(
+            name, self._device, number=times, **options
+        )
+        return float(evaluate(*self._tensors).median)
 
 
 class Local:

@@ -49,7 +49,7 @@ class Compiled:
           ValueError: if the rewriting of networks has no kernel for it.
         """
         target, tile = processors.processor(targets.HOST)
-        choose = tuning_database.chooser(tile, [tuning_database.shipped()])
+        choose = tuning_database.Chooser(tile, [tuning_database.shipped()])
         module = _module(convolution, images.shape)
         rewritten = rewrite.rewrite(module, tile, choose)
         graph = Graph(rewritten.module[_MAIN])

@@ -46,7 +46,7 @@ def rewrite(
     Args:
       module: from `frontend.load`, of static shapes.
       tile: of the processor.
-      choose: returns the tile for a kernel, such as `tuning_database.chooser` does.
+      choose: returns the tile for a kernel, such as a `tuning_database.Chooser`.
       fuse: join layers; see `fusion`.
 
     Warns:

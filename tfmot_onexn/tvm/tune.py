@@ -3,15 +3,16 @@
 Each kernel is computed with every tile of `candidates` on the same random arrays, with
 as many stored blocks as the network has. What computes something else than the
 processor's own tile is out. The others take turns, and are compared by the times of the
-same round, so that other processes slow all of them. The fastest is then timed a second
-time against the processor's tile: the luckiest of many is not taken for the best. Its
-gain is what this second measurement shows, and counts from `LEAST_GAIN` on.
+same round, so that other processes slow all of them. A gain is the lesser of two: with
+arrays in a cache, and with weights and output outside. The tile that gains most is then
+timed a second time against the processor's: the luckiest of many is not taken for the
+best. What it gains there is the result, and counts from `LEAST_GAIN` on.
 """
 
 import dataclasses
 import os
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
@@ -22,7 +23,12 @@ from tfmot_onexn.tvm.candidates import candidates
 from tfmot_onexn.tvm.layers import Kernel
 from tfmot_onexn.tvm.rewrite import rewrite
 from tfmot_onexn.tvm.tiles import Tile
-from tfmot_onexn.tvm.tuning_database import Choice, changes, signature
+from tfmot_onexn.tvm.tuning_database import (
+    Choice,
+    changes,
+    fingerprint,
+    signature,
+)
 
 # smaller ones come and go
 LEAST_GAIN = 1.03
@@ -32,7 +38,7 @@ _ROUNDS, _ROUNDS_QUICK = 7, 3
 # of the second measurement, times the rounds of the first
 _AGAIN = 3
 # much slower ones are timed no more
-_HOPELESS = 1.3
+_HOPELESS = 0.75
 
 Track = Callable[[Iterable, int, str], Iterable]
 
@@ -42,7 +48,7 @@ class Loaded(Protocol):
 
     def run(self, name: str) -> np.ndarray: ...
 
-    def seconds(self, name: str) -> float: ...
+    def seconds(self, name: str) -> tuple[float, float]: ...
 
 
 class Bench(Protocol):
@@ -138,32 +144,38 @@ def _best(
                     "left out. It is an error of tfmot_onexn: please report it.",
                     stacklevel=3,
                 )
-        first = [(loaded.seconds(own), loaded.seconds(name)) for name in right]
-        close = [
-            name for name, (a, b) in zip(right, first, strict=True) if b < _HOPELESS * a
-        ]
+        times = _turns(loaded, [own, *right], 1, rng)
+        close = [name for name in right if _gain(times, own, name) > _HOPELESS]
         times = _turns(loaded, [own, *close], rounds, rng)
-        ratios = {name: float(np.median(times[own] / times[name])) for name in close}
-        best = max(ratios, key=ratios.__getitem__, default=own)
-        if best != own:
+        gains = {name: _gain(times, own, name) for name in close}
+        best = max(gains, key=gains.__getitem__, default=own)
+        if gains.get(best, 1.0) >= LEAST_GAIN:
             times = _turns(loaded, [own, best], _AGAIN * rounds, rng)
-    gain = float(np.median(times[own] / times[best]))
-    default_us, best_us = (1e6 * float(np.median(times[name])) for name in (own, best))
-    if gain < LEAST_GAIN or ratios.get(best, 1.0) < LEAST_GAIN:
-        return Choice({}, default_us, default_us, 1.0)
+    gain = _gain(times, own, best)
+    default_us, best_us = (
+        1e6 * float(np.median(times[name][:, 0])) for name in (own, best)
+    )
+    code = fingerprint(kernel, tiles[0])
+    if best == own or min(gain, gains[best]) < LEAST_GAIN:
+        return Choice({}, default_us, default_us, 1.0, code)
     changed = changes(tiles[int(best.rpartition("_")[2])], tiles[0])
-    return Choice(changed, default_us, best_us, gain)
+    return Choice(changed, default_us, best_us, gain, code)
 
 
 def _turns(
     loaded: Loaded, names: Sequence[str], rounds: int, rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    """Times kernels round by round, each round in another order."""
-    times: dict[str, list[float]] = {name: [] for name in names}
+    """Times kernels round by round, each round in another order: ``[rounds, 2]``."""
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in names}
     for _ in range(rounds):
         for i in rng.permutation(len(names)):
             times[names[i]].append(loaded.seconds(names[i]))
     return {name: np.array(each) for name, each in times.items()}
+
+
+def _gain(times: Mapping[str, np.ndarray], own: str, name: str) -> float:
+    """Returns the lesser of the gains in a cache and outside."""
+    return float(np.median(times[own] / times[name], axis=0).min())
 
 
 def _agrees(found: np.ndarray, expected: np.ndarray) -> bool:

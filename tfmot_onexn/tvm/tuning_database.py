@@ -4,12 +4,13 @@
 {"kind": "tfmot_onexn tiles", "schema": 1, "entries": {"avx512": {
   "product 196x384>64 n16 1/2": {
     "tile": {"most_pixels": 14}, "default_us": 10.5, "best_us": 9.8, "gain": 1.07,
-    "machine": "…", "tvm": "0.27.0"}}}}
+    "code": "5f0c…", "machine": "…", "tvm": "0.27.0"}}}}
 ```
 
 An entry is for an ISA and the shape of a kernel: pixels, input and output channels, n,
 and about which share of its blocks is stored, as a power of one half, since no two
-pruned networks store quite as many. An empty tile means the processor's.
+pruned networks store quite as many. An empty tile means the processor's. The code tells
+whether kernels are still written as they were: what was found for others means nothing.
 """
 
 import dataclasses
@@ -18,8 +19,10 @@ import json
 import math
 import os
 import pathlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
+
+import tvm_ffi
 
 from tfmot_onexn.networks import files
 from tfmot_onexn.tvm import tiles
@@ -53,13 +56,16 @@ class Choice:
       tile: what differs from the processor's, by the fields of `Tile`.
       default_us: median with the processor's tile.
       best_us: median with this one.
-      gain: median of the ratios of both, round by round; above 1 is faster.
+      gain: median of the ratios of both, round by round, in the cache or outside,
+        where it is less; above 1 is faster.
+      code: `fingerprint` of the kernel.
     """
 
     tile: dict[str, Any]
     default_us: float
     best_us: float
     gain: float
+    code: str
 
     def applied(self, tile: Tile) -> Tile:
         """Returns the processor's tile with the changes."""
@@ -89,10 +95,29 @@ def signature(kernel: Kernel) -> str | None:
     return None
 
 
+def fingerprint(kernel: Kernel, tile: Tile) -> str:
+    """Returns what changes with the code of a kernel for the processor's tile.
+
+    It is the same for kernels with the same signature.
+    """
+    if isinstance(kernel, Product | Convolution):
+        rows = kernel.rows if isinstance(kernel, Convolution) else kernel.shape[-1]
+        every = rows // kernel.n * kernel.columns
+        blocks = max(1, every >> _halvings(kernel, rows))
+        kernel = dataclasses.replace(kernel, blocks=blocks)
+    if isinstance(kernel, Product | Convolution | Depthwise):
+        kernel = dataclasses.replace(kernel, steps=())
+    code = tvm_ffi.structural_hash(kernel.function("kernel", tile))
+    return f"{code % 2**64:016x}"
+
+
 def _blocks(kernel: Product | Convolution, rows: int) -> str:
+    return f"n{kernel.n} 1/{2 ** _halvings(kernel, rows)}"
+
+
+def _halvings(kernel: Product | Convolution, rows: int) -> int:
     stored = kernel.blocks * kernel.n / (rows * kernel.columns)
-    halvings = min(_MOST_ZEROS, max(0, round(-math.log2(stored))))
-    return f"n{kernel.n} 1/{2**halvings}"
+    return min(_MOST_ZEROS, max(0, round(-math.log2(stored))))
 
 
 def _window(window: Window) -> str:
@@ -114,24 +139,36 @@ class Database:
     origins: Mapping[tuple[str, str], Mapping[str, str]]
 
 
-def chooser(tile: Tile, databases: Sequence[Database]) -> Callable[[Kernel], Tile]:
-    """Returns what `rewrite` asks for the tile of a kernel.
+class Chooser:
+    """Chooses tiles: what `rewrite` asks.
 
-    Args:
-      tile: of the processor, for kernels that no database knows.
-      databases: the first that knows a kernel chooses.
+    Attributes:
+      stale: signatures of kernels of the first database whose code is another now.
     """
-    isa = tiles.isa(tile)
 
-    def choose(kernel: Kernel) -> Tile:
-        key = signature(kernel)
-        for database in databases:
-            choice = database.entries.get(isa, {}).get(key or "")
-            if choice is not None:
-                return choice.applied(tile)
-        return tile
+    def __init__(self, tile: Tile, databases: Sequence[Database]) -> None:
+        """Takes choices for an ISA.
 
-    return choose
+        Args:
+          tile: of the processor, for kernels that no database knows.
+          databases: the first that knows a kernel chooses.
+        """
+        self.stale: list[str] = []
+        self._tile = tile
+        self._databases = [each.entries.get(tiles.isa(tile), {}) for each in databases]
+
+    def __call__(self, kernel: Kernel) -> Tile:
+        """Returns the tile for a kernel."""
+        key = signature(kernel) or ""
+        known = [each[key] for each in self._databases if key in each]
+        if not known:
+            return self._tile
+        code = fingerprint(kernel, self._tile)
+        fresh = [choice for choice in known if choice.code == code]
+        first = self._databases[0].get(key)
+        if first is not None and first.code != code:
+            self.stale.append(key)
+        return fresh[0].applied(self._tile) if fresh else self._tile
 
 
 @functools.cache
@@ -189,8 +226,13 @@ def _choice(entry: Mapping[str, Any]) -> Choice:
         allowed = _FIELDS[name]
         if value not in allowed or type(value) is not type(next(iter(allowed))):
             raise ValueError(f"{name} is {value!r}")
-    times = (float(entry[name]) for name in ("default_us", "best_us", "gain"))
-    return Choice(tile, *times)
+    return Choice(
+        tile,
+        float(entry["default_us"]),
+        float(entry["best_us"]),
+        float(entry["gain"]),
+        str(entry["code"]),
+    )
 
 
 def write(
@@ -235,4 +277,5 @@ def _rounded(choice: Choice) -> dict[str, Any]:
         "default_us": round(choice.default_us, 2),
         "best_us": round(choice.best_us, 2),
         "gain": round(choice.gain, 3),
+        "code": choice.code,
     }
