@@ -125,6 +125,21 @@ def test_a_wrong_tile_is_out_however_fast(rng):
     assert wrong not in timed
 
 
+def test_what_lies_between_pixels_is_left_alone():
+    apart = dataclasses.replace(PRODUCT, y_pitch=24)
+    found, timed = tuned(lambda name, turn: 1e-6, apart)
+    # no tile is out
+    assert set(timed) == {f"tile_{i}" for i in range(found.tried)}
+
+
+def test_a_tile_that_writes_elsewhere_is_out():
+    right, spilled = (np.full(6, np.nan, np.float32) for _ in range(2))
+    right[:4] = spilled[:5] = 1
+    assert tune._agrees(right, right)
+    assert not tune._agrees(spilled, right)
+    assert not tune._agrees(right, spilled)
+
+
 def test_kernels_with_the_same_signature_share_a_choice():
     more = dataclasses.replace(PRODUCT, steps=(tvm_kernels.Clip(0.0, 6.0),))
     bench = Bench(lambda name, turn: 1e-6)

@@ -44,6 +44,14 @@ def changed(path, change):
         (dataclasses.replace(KERNEL, blocks=1), "product 196x384>64 n16 1/8"),
         (Product((1, 64), 10, 8, 80), "product 1x10>64 n8 1/1"),
         (
+            dataclasses.replace(KERNEL, x_pitch=400),
+            "product 196x384>64 n16 1/2 pitch 400>0",
+        ),
+        (
+            Depthwise(Window(1, 9, 8, (3, 3)), 24, y_pitch=32),
+            "depthwise 1x9x8 3x3 24 pitch 0>32",
+        ),
+        (
             Convolution(Window(1, 9, 8, (3, 3), (2, 2)), 32, 3, 16, 6),
             "convolution 1x9x8 3x3 s2x2 3>32 n16 1/1",
         ),

@@ -85,13 +85,13 @@ def signature(kernel: Kernel) -> str | None:
     """Returns what tells a kernel from others; None for those without a choice."""
     if isinstance(kernel, Product):
         pixels = math.prod(kernel.shape[:-1])
-        blocks = _blocks(kernel, kernel.shape[-1])
+        blocks = _blocks(kernel, kernel.shape[-1]) + _pitches(kernel)
         return f"product {pixels}x{kernel.columns}>{kernel.shape[-1]} {blocks}"
     if isinstance(kernel, Convolution):
         window, blocks = _window(kernel.window), _blocks(kernel, kernel.rows)
         return f"convolution {window} {kernel.columns}>{kernel.rows} {blocks}"
     if isinstance(kernel, Depthwise):
-        return f"depthwise {_window(kernel.window)} {kernel.channels}"
+        return f"depthwise {_window(kernel.window)} {kernel.channels}{_pitches(kernel)}"
     return None
 
 
@@ -118,6 +118,12 @@ def _blocks(kernel: Product | Convolution, rows: int) -> str:
 def _halvings(kernel: Product | Convolution, rows: int) -> int:
     stored = kernel.blocks * kernel.n / (rows * kernel.columns)
     return min(_MOST_ZEROS, max(0, round(-math.log2(stored))))
+
+
+def _pitches(kernel: Product | Depthwise) -> str:
+    """Returns from where to where pixels are set apart, if they are."""
+    pitches = kernel.x_pitch, kernel.y_pitch
+    return f" pitch {pitches[0]}>{pitches[1]}" if any(pitches) else ""
 
 
 def _window(window: Window) -> str:
