@@ -154,5 +154,5 @@ def test_the_extra_for_tvm_is_pinned_and_part_of_what_tests_and_pages_need():
     # later ones crash
     ffi = next(each for each in required if each.name == "apache-tvm-ffi")
     assert not ffi.specifier.contains("0.1.15.post2")
-    assert "tfmot-onexn[build,tvm]" in extras["dev"]
+    assert "tfmot-onexn[build,tune,tvm]" in extras["dev"]
     assert "tfmot-onexn[tvm]" in extras["docs"]

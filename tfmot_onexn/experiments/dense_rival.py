@@ -114,22 +114,10 @@ def measure(
     Raises:
       ValueError: if something cannot be built or run.
     """
-    # TVM's modules not before they are needed: `--help` does without
-    from tfmot_onexn.tvm import metaschedule
-
     with tempfile.TemporaryDirectory() as temporary:
         paths = _files(plan, pathlib.Path(temporary), seed)
         search = _search(plan, paths[DENSE], folder, seed)
-        jobs = {_STOCK: Job(str(paths[DENSE]), _STOCK[1])}
-        for runtime, (format_, suffix) in _FORMATS.items():
-            for name, path in paths.items():
-                built = path.with_suffix(suffix)
-                build.build_tvm(path, built, format=format_)
-                jobs[name, runtime] = Job(str(built), runtime)
-            built = pathlib.Path(temporary, f"rival{suffix}")
-            given = source.Source(paths[DENSE], plan.network)
-            metaschedule.build(given, folder, built, format=format_)
-            jobs[RIVAL, runtime] = Job(str(built), runtime)
+        jobs = _jobs(plan, paths, folder)
         timings = latency.measure(
             list(jobs.values()),
             runs=plan.rounds * plan.runs,
@@ -186,6 +174,7 @@ def _files(plan: Plan, folder: pathlib.Path, seed: int) -> dict[str, pathlib.Pat
 
 
 def _search(plan: Plan, path: pathlib.Path, folder: pathlib.Path, seed: int):
+    # TVM's modules not before they are needed: `--help` does without
     from tfmot_onexn.tvm import metaschedule
 
     with rich.progress.Progress(
@@ -202,6 +191,25 @@ def _search(plan: Plan, path: pathlib.Path, folder: pathlib.Path, seed: int):
             seed=seed,
             progress=lambda done, total: progress.update(task, completed=done),
         )
+
+
+def _jobs(
+    plan: Plan, paths: dict[str, pathlib.Path], folder: pathlib.Path
+) -> dict[tuple[str, str], Job]:
+    """Builds networks in every format; returns the jobs by name and runtime."""
+    from tfmot_onexn.tvm import metaschedule
+
+    jobs = {_STOCK: Job(str(paths[DENSE]), _STOCK[1])}
+    for runtime, (format_, suffix) in _FORMATS.items():
+        for name, path in paths.items():
+            built = path.with_suffix(suffix)
+            build.build_tvm(path, built, format=format_)
+            jobs[name, runtime] = Job(str(built), runtime)
+        built = paths[DENSE].with_name(f"rival{suffix}")
+        given = source.Source(paths[DENSE], plan.network)
+        metaschedule.build(given, folder, built, format=format_)
+        jobs[RIVAL, runtime] = Job(str(built), runtime)
+    return jobs
 
 
 def _row(plan: Plan, key: tuple[str, str], job: Job, seed: int) -> Row:

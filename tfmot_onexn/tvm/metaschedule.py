@@ -113,14 +113,15 @@ def tune(
             runner=_Runner(modules),
             database=database,
             cost_model="xgb",
-            measure_callbacks=[
-                meta_schedule.measure_callback.AddToDatabase(),
-                meta_schedule.measure_callback.UpdateCostModel(),
-                _Counter(show),
-            ],
+            measure_callbacks=_callbacks(show),
             module_equality=_EQUALITY,
         )
     return Search(len(database), _seconds(folder))
+
+
+def _callbacks(show: Callable[[int], None]) -> list[Any]:
+    callbacks = meta_schedule.measure_callback
+    return [callbacks.AddToDatabase(), callbacks.UpdateCostModel(), _Counter(show)]
 
 
 def _load_intrinsics() -> None:
