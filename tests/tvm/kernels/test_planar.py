@@ -7,6 +7,7 @@ import tvm_kernels
 from hypothesis import strategies as st
 
 from tfmot_onexn.tvm.kernels import planar
+from tfmot_onexn.tvm.kernels.arrays import Arrays
 from tfmot_onexn.tvm.kernels.epilogue import Clip, Operand
 from tfmot_onexn.tvm.kernels.product import Product
 
@@ -29,6 +30,37 @@ def test_it_computes_what_the_direct_product_does(n, steps, rng):
         for each in (tile, dataclasses.replace(tile, least_direct=1))
     )
     tvm_kernels.assert_close(found, direct)
+
+
+@pytest.mark.parametrize("steps", [(Clip(0.0, 6.0),), (Operand("add"), Clip(0.0, 9.0))])
+@pytest.mark.parametrize("tile", list(tvm_kernels.TILES))
+@pytest.mark.parametrize("n", [1, 2])
+def test_groups_of_rows_compute_what_single_ones_do(n, tile, steps, rng, monkeypatch):
+    tile = tvm_kernels.TILES[tile]
+    shape = (1, 11, 13, 48)
+    kernel = rng.normal(size=(1, 1, 21, 48)).astype(np.float32)
+    _, data, indices, indptr = tvm_kernels.blocks(rng, kernel, n)
+    x = rng.normal(size=(*shape[:3], 21)).astype(np.float32)
+    bias = rng.normal(size=48).astype(np.float32)
+    others = tvm_kernels.others(rng, steps, shape)
+    product = Product(shape, 21, n, len(data), steps)
+    arguments = [x, data, indices, indptr, bias, *others]
+    found = tvm_kernels.run(product, tile, arguments, shape)
+    monkeypatch.setattr(planar, "groups", lambda arrays, _: (48 // arrays.n, 1))
+    tvm_kernels.assert_close(found, tvm_kernels.run(product, tile, arguments, shape))
+
+
+def test_a_group_fills_a_vector():
+    def of(rows, n, lanes):
+        arrays = Arrays(*[None] * 7, rows, 0, n, ())
+        return planar.groups(arrays, lanes)
+
+    assert of(48, 1, 16) == (3, 16)
+    assert of(48, 2, 4) == (12, 2)
+    # 20 channels are no whole vectors
+    assert of(20, 1, 16) == (20, 1)
+    # wide enough
+    assert of(48, 4, 16) == (12, 1)
 
 
 def test_sums_fit_the_registers():

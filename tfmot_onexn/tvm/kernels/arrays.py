@@ -84,13 +84,21 @@ class Arrays:
         """Returns where x has a channel of a pixel."""
         return pixel * (self.x_pitch or self.columns) + channel
 
-    def finish(self, value: Value, pixel: Value, channel: Value) -> None:
-        """Applies the steps to ``width`` channels of a pixel and writes them."""
+    def finish(
+        self, value: Value, pixel: Value, channel: Value, lanes: int = 0
+    ) -> None:
+        """Applies the steps to channels of a pixel and writes them.
+
+        Args:
+          value: the channels.
+          pixel: its number.
+          channel: the first one.
+          lanes: how many; 0 for ``width``.
+        """
+        lanes = lanes or self.width
         offset = self.offset(pixel, channel)
-        value = epilogue.apply(
-            value, self.steps, self.others, offset, channel, self.width
-        )
-        tir.store(self.y, offset, value, self.width)
+        value = epilogue.apply(value, self.steps, self.others, offset, channel, lanes)
+        tir.store(self.y, offset, value, lanes)
 
 
 def sparse_function(

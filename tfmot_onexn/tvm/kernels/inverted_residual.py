@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from tvm.tirx import PrimFunc
 from tvm.tirx.script.builder import ir as tir
 
-from tfmot_onexn.tvm.kernels import direct, epilogue, panel, planar, product, strips
+from tfmot_onexn.tvm.kernels import direct, epilogue, product, strips
 from tfmot_onexn.tvm.kernels.arrays import Arrays
 from tfmot_onexn.tvm.kernels.channels import chunks
 from tfmot_onexn.tvm.kernels.depthwise import Emitter, Rows
@@ -163,14 +163,11 @@ class _Emitter:
                 _floats(division.kept * window.width * channels),
                 _floats(division.rows * width * channels),
             )
-            panels = self._panels()
             with tir.serial(0, division.strips) as number:
                 strip = self._strip(share * division.strips + number, number)
-                if panels is not None:
-                    self._pack(strip, panels)
                 with tir.serial(0, channels // division.slice) as index:
                     self._carry_in(strip, index, memory)
-                    self._expand(strip, index, memory, panels)
+                    self._expand(strip, index, memory)
                     self._filter(strip, index, memory)
                     self._carry_out(index, memory)
                 self._project(strip, memory)
@@ -192,18 +189,8 @@ class _Emitter:
         return self.division.fewest * self.layer.window.width
 
     @property
-    def _vectors(self) -> int:
-        """Of pixels in a tile of the first convolution; 0 for wide blocks."""
-        arrays = self._arrays("expand", None, None)
-        if arrays.width >= self.tile.least_direct:
-            return 0
-        return planar.vectors(arrays.width, self._fewest, self.tile)
-
-    @property
     def _size(self) -> int:
         """Pixels in a tile of the first convolution."""
-        if self._vectors:
-            return self._vectors * self.tile.lanes
         most = self.tile.pixels(self._arrays("expand", None, None).width)
         common = self.division.rows * self.layer.window.strides[0]
         pixels = common * self.layer.window.width
@@ -219,21 +206,6 @@ class _Emitter:
         last = strip.rows * width - size
         [first] = kept(strip.begin * width + tir.min(number * size, last))
         return first
-
-    def _panels(self) -> Buffer | None:
-        """Returns memory for the transposed pixels of a strip, if they have to be."""
-        if not self._vectors:
-            return None
-        pixels = self.division.read * self.layer.window.width
-        tiles = -(-pixels // self._size)
-        return _floats(tiles * self._size * self.layer.expand.columns)
-
-    def _pack(self, strip: _Strip, panels: Buffer) -> None:
-        arrays = self._arrays("expand", self.buffers["x"], None)
-        with tir.serial(0, self._tiles(strip)) as number:
-            first = self._first_pixel(strip, number)
-            start = number * self._size * arrays.columns
-            panel.pack(arrays, panels, first, self._size, self.tile.lanes, start)
 
     def _carry_in(self, strip: _Strip, index: Value, memory: _Memory) -> None:
         if self.division.kept:
@@ -254,9 +226,7 @@ class _Emitter:
         division = self.division
         return division.kept * self.layer.window.width * division.slice
 
-    def _expand(
-        self, strip: _Strip, index: Value, memory: _Memory, panels: Buffer | None
-    ) -> None:
+    def _expand(self, strip: _Strip, index: Value, memory: _Memory) -> None:
         division, width = self.division, self.layer.window.width
         arrays = dataclasses.replace(
             self._arrays("expand", self.buffers["x"], memory.part),
@@ -266,16 +236,9 @@ class _Emitter:
         rows = division.slice // arrays.n
         with tir.serial(0, self._tiles(strip)) as number:
             first = self._first_pixel(strip, number)
-            start = number * self._size * arrays.columns
             with tir.serial(0, rows) as row:
                 [row] = kept(index * rows + row)
-                if panels is None:
-                    direct.emit_rows(arrays, row, first, self._size)
-                else:
-                    place = planar.Place(
-                        panels, first, self._vectors, self.tile.lanes, start
-                    )
-                    planar.emit_rows(arrays, place, row, fetch=False)
+                direct.emit_rows(arrays, row, first, self._size)
 
     def _filter(self, strip: _Strip, index: Value, memory: _Memory) -> None:
         layer, division, window = self.layer, self.division, self.layer.window

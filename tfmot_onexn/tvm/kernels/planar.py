@@ -23,6 +23,8 @@ from tfmot_onexn.tvm.kernels.tir import (
 from tfmot_onexn.tvm.tiles import Tile
 
 _MOST_VECTORS = 8
+# channels of block rows of which some are written together
+_NARROW = 2
 
 
 def vectors(width: int, pixels: int, tile: Tile) -> int:
@@ -72,28 +74,69 @@ def packed(arrays: Arrays, first: Value, vectors_: int, lanes: int) -> Place:
     return Place(panel, first, vectors_, lanes)
 
 
-def emit_rows(arrays: Arrays, place: Place, row: Value, *, fetch: bool) -> None:
-    """Computes one block row of a tile, a power of two of channels at a time."""
-    width, n = arrays.width, arrays.n
-    count, lanes = place.vectors, place.lanes
-    for part in range(0, n, width):
-        sums = [registers(count, lanes) for _ in range(width)]
+def groups(arrays: Arrays, lanes: int) -> tuple[int, int]:
+    """Returns how many groups of block rows there are, and how many each has.
+
+    A group of narrow rows has as many channels as a vector has lanes, so that whole
+    vectors of a pixel are written, not one or two floats.
+    """
+    rows, together = arrays.rows // arrays.n, lanes // arrays.n
+    if arrays.n > _NARROW or rows % together:
+        return rows, 1
+    return rows // together, together
+
+
+def emit_group(arrays: Arrays, place: Place, group: Value, *, fetch: bool) -> None:
+    """Computes a group of block rows of a tile; see `groups`."""
+    _, together = groups(arrays, place.lanes)
+    if together == 1:
+        for part in range(0, arrays.n, arrays.width):
+            sums = _sums(arrays, place, group, part, fetch)
+            for i in range(place.vectors):
+                values = [load(each[i], 0, place.lanes) for each in sums]
+                first = place.first + i * place.lanes
+                _finish(arrays, values, first, group * arrays.n + part, place.lanes)
+        return
+    lanes, pixels = place.lanes, place.vectors * place.lanes
+    planes = tir.alloc_buffer((lanes * pixels,), "float32", scope="global")
+    with tir.serial(0, together) as i:
+        sums = _sums(arrays, place, group * together + i, 0, fetch)
         for output, vectors_ in enumerate(sums):
-            bias = spread(arrays.bias[row * n + part + output], lanes)
-            for each in vectors_:
-                store(each, 0, bias, lanes)
-        with tir.serial(arrays.indptr[row], arrays.indptr[row + 1]) as z:
-            if fetch:
-                prefetch(arrays.data, z * n + part)
-            channel = place.start + arrays.indices[z] * (count * lanes)
-            for output, vectors_ in enumerate(sums):
-                weight = spread(arrays.data[z * n + part + output], lanes)
-                for i, each in enumerate(vectors_):
-                    x = load(place.panel, channel + i * lanes, lanes)
-                    store(each, 0, load(each, 0, lanes) + x * weight, lanes)
-        for i in range(count):
-            values = [load(of_output[i], 0, lanes) for of_output in sums]
-            _finish(arrays, values, place.first + i * lanes, row * n + part, lanes)
+            for j, each in enumerate(vectors_):
+                at = (i * arrays.n + output) * pixels + j * lanes
+                store(planes, at, load(each, 0, lanes), lanes)
+    with tir.serial(0, place.vectors) as i:
+        values = [load(planes, j * pixels + i * lanes, lanes) for j in range(lanes)]
+        transposed = panel_lib.interleave(values, lanes, lanes.bit_length() - 1)
+        for p, each in enumerate(transposed):
+            pixel = place.first + i * lanes + p
+            arrays.finish(load(each, 0, lanes), pixel, group * lanes, lanes)
+
+
+def _sums(
+    arrays: Arrays, place: Place, row: Value, part: int, fetch: bool
+) -> list[list[Buffer]]:
+    """Emits the sums of a block row, of a power of two of its channels.
+
+    Returns:
+      For each channel a register for each vector of pixels.
+    """
+    n, count, lanes = arrays.n, place.vectors, place.lanes
+    sums = [registers(count, lanes) for _ in range(arrays.width)]
+    for output, vectors_ in enumerate(sums):
+        bias = spread(arrays.bias[row * n + part + output], lanes)
+        for each in vectors_:
+            store(each, 0, bias, lanes)
+    with tir.serial(arrays.indptr[row], arrays.indptr[row + 1]) as z:
+        if fetch:
+            prefetch(arrays.data, z * n + part)
+        channel = place.start + arrays.indices[z] * (count * lanes)
+        for output, vectors_ in enumerate(sums):
+            weight = spread(arrays.data[z * n + part + output], lanes)
+            for i, each in enumerate(vectors_):
+                x = load(place.panel, channel + i * lanes, lanes)
+                store(each, 0, load(each, 0, lanes) + x * weight, lanes)
+    return sums
 
 
 def _finish(

@@ -143,7 +143,8 @@ def _emit_planar(
     arrays: Arrays, pixels: int, vectors: int, lanes: int, loop: Callable[..., Any]
 ) -> None:
     """Tiles of vectors of pixels; at the end a narrower one, and single pixels."""
-    rows, size = arrays.rows // arrays.n, vectors * lanes
+    size = vectors * lanes
+    groups, together = planar.groups(arrays, lanes)
     whole, narrower, single = planar.divide(pixels, vectors, lanes, arrays.width)
     tiles = [(i * size, vectors) for i in range(whole)]
     if whole >= _LEAST_TILES:
@@ -151,22 +152,24 @@ def _emit_planar(
         with loop(0, whole) as tile:
             place = planar.packed(arrays, tile * size, vectors, lanes)
 
-            def emit_rows(fetch: bool) -> None:
-                with tir.serial(0, rows) as row:
-                    planar.emit_rows(arrays, place, row, fetch=fetch)
+            def emit_groups(fetch: bool) -> None:
+                with tir.serial(0, groups) as group:
+                    planar.emit_group(arrays, place, group, fetch=fetch)
 
-            arrays.first_fetches(tile * size, size, whole, emit_rows)
+            arrays.first_fetches(tile * size, size, whole, emit_groups)
     if narrower:
         tiles.append((pixels - single - narrower * lanes, narrower))
-    places = [planar.packed(arrays, first, count, lanes) for first, count in tiles]
     if not tiles and not single:
         return
-    with loop(0, rows) as row:
+    places = [planar.packed(arrays, first, count, lanes) for first, count in tiles]
+    with loop(0, groups) as group:
         for i, place in enumerate(places):
             fetch = i == 0 and whole < _LEAST_TILES
-            planar.emit_rows(arrays, place, row, fetch=fetch)
+            planar.emit_group(arrays, place, group, fetch=fetch)
         if single:
-            direct.emit_rows(arrays, row, pixels - single, single)
+            with tir.serial(0, together) as i:
+                row = group * together + i
+                direct.emit_rows(arrays, row, pixels - single, single)
 
 
 def _emit_one_pixel(arrays: Arrays, loop: Callable[..., Any]) -> None:
