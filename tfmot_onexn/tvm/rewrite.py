@@ -58,45 +58,38 @@ def rewrite(
     if fuse:
         found = fusion.fuse(graph, found, tile)
     found = pitches.spread(graph, found, tile)
-    builder = relax.BlockBuilder(module)
-    functions: dict[Kernel, Any] = {}
-    bindings, kernels, left = [], [], []
-    # what has its pixels set apart -> a variable of that shape
-    wider: dict[Any, Any] = {}
+    calls = _Calls(module, choose or (lambda kernel: tile))
+    bindings = []
     by_last = {layer.taken[-1].var: layer for layer in found}
     taken = {binding.var for layer in found for binding in layer.taken}
     for binding in graph.bindings:
-        layer = by_last.get(binding.var)
-        if layer is not None:
-            if layer.kernel not in functions:
-                name = f"{_name(layer.kernel)}_{len(functions)}"
-                chosen = tile if choose is None else choose(layer.kernel)
-                function = layer.kernel.function(name, chosen)
-                function = function.without_attr("global_symbol")
-                functions[layer.kernel] = builder.add_func(function, name)
-            variable = functions[layer.kernel]
-            kernels.append((str(variable.name_hint), layer.kernel))
-            bindings.append(_binding(variable, layer, wider))
+        if binding.var in by_last:
+            bindings.append(calls.binding(by_last[binding.var]))
         elif binding.var not in taken:
             bindings.append(binding)
     bindings = _used(bindings, main.body.body)
-    for binding in bindings:
-        is_free = isinstance(binding.value, _TUPLES) or operation(binding) in _FREE
-        if not is_free:
-            left.append(f"{operation(binding) or 'a value'} of {binding.var.name}")
+    left = _left(bindings)
     if left:
         warnings.warn(
             f"TVM's own code computes {', '.join(left)}, which is slow: there is no "
             "kernel for it here.",
             stacklevel=2,
         )
-    block = relax.DataflowBlock(bindings)
-    body = relax.SeqExpr([block], main.body.body)
-    rewritten = builder.get()
+    body = relax.SeqExpr([relax.DataflowBlock(bindings)], main.body.body)
+    rewritten = calls.builder.get()
     function = relax.Function(main.params, body, main.ret_ty, attrs=main.attrs)
     function = function.without_attr("params")
     rewritten.update_func(module.get_global_var("main"), function)
-    return Rewritten(rewritten, kernels, left)
+    return Rewritten(rewritten, calls.kernels, left)
+
+
+def _left(bindings: list[Any]) -> list[str]:
+    """Returns which operators TVM's own code computes."""
+    return [
+        f"{operation(binding) or 'a value'} of {binding.var.name}"
+        for binding in bindings
+        if not isinstance(binding.value, _TUPLES) and operation(binding) not in _FREE
+    ]
 
 
 def _layers(graph: Graph) -> list[Layer]:
@@ -114,26 +107,48 @@ def _layers(graph: Graph) -> list[Layer]:
     return found
 
 
-def _name(kernel: Kernel) -> str:
-    return type(kernel).__name__.lower()
+class _Calls:
+    """Adds kernels to a module, each once, and calls them.
 
+    Attributes:
+      builder: of the module.
+      kernels: that are called, in order, with the name of the function of each.
+    """
 
-def _binding(function: Any, layer: Layer, wider: dict[Any, Any]) -> Any:
-    """Returns the call of a kernel, and notes where its result is wider."""
-    arguments = [
-        relax.const(np.ascontiguousarray(argument))
-        if isinstance(argument, np.ndarray)
-        else wider.get(argument, argument)
-        for argument in layer.arguments
-    ]
-    result, shape = layer.result, shape_of(layer.result)
-    pitch = getattr(layer.kernel, "y_pitch", 0)
-    if pitch:
-        shape = (*shape[:-1], pitch)
-        result = relax.Var(result.name, relax.TensorType(shape, "float32"))
-        wider[layer.result] = result
-    call = relax.call_tir(function, arguments, relax.TensorType(shape, "float32"))
-    return relax.VarBinding(result, call)
+    def __init__(self, module: IRModule, choose: Callable[[Kernel], Tile]) -> None:
+        self.builder = relax.BlockBuilder(module)
+        self.kernels: list[tuple[str, Kernel]] = []
+        self._choose = choose
+        self._functions: dict[Kernel, Any] = {}
+        # what has its pixels set apart -> a variable of that shape
+        self._wider: dict[Any, Any] = {}
+
+    def binding(self, layer: Layer) -> Any:
+        """Returns the call of a layer's kernel, bound to its result."""
+        function = self._function(layer.kernel)
+        self.kernels.append((str(function.name_hint), layer.kernel))
+        arguments = [
+            relax.const(np.ascontiguousarray(argument))
+            if isinstance(argument, np.ndarray)
+            else self._wider.get(argument, argument)
+            for argument in layer.arguments
+        ]
+        result, shape = layer.result, shape_of(layer.result)
+        pitch = getattr(layer.kernel, "y_pitch", 0)
+        if pitch:
+            shape = (*shape[:-1], pitch)
+            result = relax.Var(result.name, relax.TensorType(shape, "float32"))
+            self._wider[layer.result] = result
+        call = relax.call_tir(function, arguments, relax.TensorType(shape, "float32"))
+        return relax.VarBinding(result, call)
+
+    def _function(self, kernel: Kernel) -> Any:
+        if kernel not in self._functions:
+            name = f"{type(kernel).__name__.lower()}_{len(self._functions)}"
+            function = kernel.function(name, self._choose(kernel))
+            function = function.without_attr("global_symbol")
+            self._functions[kernel] = self.builder.add_func(function, name)
+        return self._functions[kernel]
 
 
 def _used(bindings: list[Any], result: Any) -> list[Any]:
