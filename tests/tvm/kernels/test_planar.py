@@ -11,22 +11,26 @@ from tfmot_onexn.tvm.kernels.arrays import Arrays
 from tfmot_onexn.tvm.kernels.epilogue import Clip, Operand
 from tfmot_onexn.tvm.kernels.product import Product
 
-SHAPE = (1, 9, 7, 24)
+
+def product_of(rng, shape, n, steps):
+    """Returns a product and what it reads."""
+    kernel = rng.normal(size=(1, 1, 21, shape[-1])).astype(np.float32)
+    _, data, indices, indptr = tvm_kernels.blocks(rng, kernel, n)
+    x = rng.normal(size=(*shape[:3], 21)).astype(np.float32)
+    bias = rng.normal(size=shape[-1]).astype(np.float32)
+    others = tvm_kernels.others(rng, steps, shape)
+    product = Product(shape, 21, n, len(data), steps)
+    return product, [x, data, indices, indptr, bias, *others]
 
 
 @pytest.mark.parametrize("steps", [(Clip(0.0, 6.0),), (Operand("add"), Clip(0.0, 9.0))])
 @pytest.mark.parametrize("n", [1, 2, 3, 4, 6, 8])
 def test_it_computes_what_the_direct_product_does(n, steps, rng):
     tile = tvm_kernels.TILES["avx512"]
-    kernel = rng.normal(size=(1, 1, 21, 24)).astype(np.float32)
-    _, data, indices, indptr = tvm_kernels.blocks(rng, kernel, n)
-    x = rng.normal(size=(*SHAPE[:3], 21)).astype(np.float32)
-    bias = rng.normal(size=24).astype(np.float32)
-    others = tvm_kernels.others(rng, steps, SHAPE)
-    product = Product(SHAPE, 21, n, len(data), steps)
-    arguments = [x, data, indices, indptr, bias, *others]
+    shape = (1, 9, 7, 24)
+    product, arguments = product_of(rng, shape, n, steps)
     found, direct = (
-        tvm_kernels.run(product, each, arguments, SHAPE)
+        tvm_kernels.run(product, each, arguments, shape)
         for each in (tile, dataclasses.replace(tile, least_direct=1))
     )
     tvm_kernels.assert_close(found, direct)
@@ -38,13 +42,7 @@ def test_it_computes_what_the_direct_product_does(n, steps, rng):
 def test_groups_of_rows_compute_what_single_ones_do(n, tile, steps, rng, monkeypatch):
     tile = tvm_kernels.TILES[tile]
     shape = (1, 11, 13, 48)
-    kernel = rng.normal(size=(1, 1, 21, 48)).astype(np.float32)
-    _, data, indices, indptr = tvm_kernels.blocks(rng, kernel, n)
-    x = rng.normal(size=(*shape[:3], 21)).astype(np.float32)
-    bias = rng.normal(size=48).astype(np.float32)
-    others = tvm_kernels.others(rng, steps, shape)
-    product = Product(shape, 21, n, len(data), steps)
-    arguments = [x, data, indices, indptr, bias, *others]
+    product, arguments = product_of(rng, shape, n, steps)
     found = tvm_kernels.run(product, tile, arguments, shape)
     monkeypatch.setattr(planar, "groups", lambda arrays, _: (48 // arrays.n, 1))
     tvm_kernels.assert_close(found, tvm_kernels.run(product, tile, arguments, shape))

@@ -31,18 +31,10 @@ def interleave(values: Sequence[Value], lanes: int, stages: int) -> list[Buffer]
     return kept
 
 
-def pack(
-    arrays: Arrays,
-    panel: Buffer,
-    first: Value,
-    pixels: int,
-    lanes: int,
-    start: Value = 0,
-) -> None:
+def pack(arrays: Arrays, panel: Buffer, first: Value, pixels: int, lanes: int) -> None:
     """Transposes all channels of pixels into ``[columns, pixels]``.
 
-    There are as many pixels as a vector has lanes, or more. The panel has them from
-    ``start`` on.
+    There are as many pixels as a vector has lanes, or more.
     """
     columns = arrays.columns
     stages = lanes.bit_length() - 1
@@ -56,14 +48,14 @@ def pack(
                 for i in range(lanes)
             ]
             for i, buffer in enumerate(interleave(rows, lanes, stages)):
-                at = start + (channel + i) * pixels + group
+                at = (channel + i) * pixels + group
                 store(panel, at, load(buffer, 0, lanes), lanes)
     if columns % lanes:
         left = columns - whole * lanes
         with tir.serial(0, left) as channel, tir.serial(0, pixels) as pixel:
             column = whole * lanes + channel
             value = arrays.x[arrays.x_offset(first + pixel, column)]
-            store(panel, start + column * pixels + pixel, value, 1)
+            store(panel, column * pixels + pixel, value, 1)
 
 
 def packed(arrays: Arrays, first: Value, pixels: int, lanes: int) -> Buffer:

@@ -58,14 +58,12 @@ class Place:
       first: the first one.
       vectors: of pixels.
       lanes: of a vector.
-      start: where the panel has them.
     """
 
     panel: Buffer
     first: Value
     vectors: int
     lanes: int
-    start: Value = 0
 
 
 def packed(arrays: Arrays, first: Value, vectors_: int, lanes: int) -> Place:
@@ -130,7 +128,7 @@ def _sums(
     with tir.serial(arrays.indptr[row], arrays.indptr[row + 1]) as z:
         if fetch:
             prefetch(arrays.data, z * n + part)
-        channel = place.start + arrays.indices[z] * (count * lanes)
+        channel = arrays.indices[z] * (count * lanes)
         for output, vectors_ in enumerate(sums):
             weight = spread(arrays.data[z * n + part + output], lanes)
             for i, each in enumerate(vectors_):
