@@ -1,6 +1,7 @@
 """Settings for every test."""
 
 import os
+import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
@@ -18,6 +19,13 @@ hypothesis.settings.register_profile(
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("project")
+
+
+@pytest.fixture(autouse=True)
+def same_weights_each_run():
+    """Seeds Keras' initial weights, some of which would leave filters dead."""
+    if "tf_keras" in sys.modules:
+        sys.modules["tf_keras"].utils.set_random_seed(0)
 
 
 @pytest.fixture
