@@ -1,6 +1,6 @@
 """Wraps a model for pruning, and strips it again."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -10,9 +10,8 @@ from tensorflow_model_optimization.sparsity import keras as tfmot
 
 from tfmot_onexn.graph import rearrange as rearrange_lib
 from tfmot_onexn.graph import surgery, tracing
-from tfmot_onexn.pruning import checks, filters, policy, prunable
+from tfmot_onexn.pruning import checks, filters, policy, prunable, wrapping
 from tfmot_onexn.pruning import schedule as schedule_lib
-from tfmot_onexn.pruning.masking import MaskingWrapper
 from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
 from tfmot_onexn.sparsity import masks
 from tfmot_onexn.sparsity.masks import Pattern
@@ -180,7 +179,7 @@ def prune_filters(
             "must stay. `summary` names them."
         )
     masked = {id(layer) for layer in filters.layers_to_mask(groups)}
-    pruned = _map_with_weights(
+    pruned = wrapping.map_with_weights(
         to_prune,
         lambda layer, copy: (
             filters.PruneFilters(copy, pruning_schedule, saliency)
@@ -265,7 +264,7 @@ def _wrap(
     if not leaves and policy.chosen_layers(to_prune, pruning_policy, "weight"):
         policy.require_chosen(to_prune, pruning_policy, granularity)
     chosen = {id(leaf) for leaf in leaves}
-    return _map_with_weights(
+    return wrapping.map_with_weights(
         to_prune,
         lambda layer, copy: (
             PruneLowMagnitude1xN(copy, pruning_schedule, **settings)
@@ -274,29 +273,3 @@ def _wrap(
         ),
         weights,
     )
-
-
-def _map_with_weights(
-    model: tf_keras.Model,
-    replace: Callable[[Layer, Layer], Layer],
-    weights: Mapping[Layer, list[np.ndarray]] | None = None,
-) -> tf_keras.Model:
-    """Copies a model with ``replace(layer, copy)`` in place of each layer's copy.
-
-    ``weights`` are other ones for some of its layers.
-    """
-    replacements: dict[Layer, Layer] = {}
-
-    def replaced(layer: Layer) -> Layer:
-        replacements[layer] = replace(layer, surgery.copy_layer(layer))
-        return replacements[layer]
-
-    copy = surgery.map_layers(model, replaced)
-    for layer, replacement in replacements.items():
-        new = (weights or {}).get(layer)
-        if isinstance(layer, MaskingWrapper):
-            for source, target in zip(layer.weights, replacement.weights, strict=True):
-                target.assign(source)
-        elif layer.built:
-            replacement.set_weights(layer.get_weights() if new is None else new)
-    return copy
