@@ -3,8 +3,8 @@ import pytest
 import tf_keras
 from graphs import branches, images, relative_error
 
+from tfmot_onexn.graph import orders, tracing
 from tfmot_onexn.graph import rearrange as rearrange_lib
-from tfmot_onexn.graph import tracing
 from tfmot_onexn.networks.random_weights import randomize
 from tfmot_onexn.sparsity import permutation
 
@@ -13,7 +13,7 @@ def kept_share(model, n, sparsity, **kwargs):
     return [
         permutation.kept_saliency(kernels, n, sparsity, **kwargs)
         for group in tracing.trace(model).groups
-        if (kernels := rearrange_lib.producing_kernels(group, rearrange_lib.pointwise))
+        if (kernels := orders.producing_kernels(group, rearrange_lib.pointwise))
     ]
 
 

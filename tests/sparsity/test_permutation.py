@@ -97,15 +97,72 @@ def test_bad_arguments_are_refused():
         permutation.search([kernel, kernel[..., :4]], 4, 0.5)
 
 
-def test_looking_on_a_choice_of_channels_keeps_about_as_much(monkeypatch):
-    kernels = _kernels(3, 200, 64, 3)
+def _brute_force_kept(kernels, n, sparsities, order):
+    """Sums the largest blocks of each kernel in plain loops."""
+    kept = 0.0
+    for kernel, sparsity in zip(kernels, sparsities, strict=True):
+        moved = kernel.reshape(kernel.shape[-2:])[:, order]
+        sums = [
+            moved[k, at : at + n].sum()
+            for k in range(moved.shape[0])
+            for at in range(0, moved.shape[1], n)
+        ]
+        count = max(1, round((1 - sparsity) * len(sums)))
+        kept += sum(sorted(sums, reverse=True)[:count])
+    return kept
 
-    def kept(method):
-        order = permutation.search(kernels, 4, 0.5, method)
-        return permutation.kept_saliency(kernels, 4, 0.5, order=order)
 
-    exact, sort = kept("swaps"), kept("l1")
-    monkeypatch.setattr(permutation, "_SCREENED_CHANNELS", 100)
-    screened = kept("swaps")
-    assert screened != exact
-    assert abs(screened - exact) < 0.1 * (exact - sort)
+@settings(max_examples=20)
+@given(problems, st.integers(2, 5), st.lists(st.floats(0, 0.9), min_size=3, max_size=3))
+def test_each_kernel_has_a_sparsity_and_contributions_of_its_own(
+    kernels, n, sparsities
+):
+    rng = np.random.default_rng(len(kernels))
+    given_contributions = [rng.random(kernel.shape) for kernel in kernels]
+    sparsities = sparsities[: len(kernels)]
+    total = sum(values.sum() for values in given_contributions)
+    kept = 0.0
+    for method in permutation.METHODS:
+        order = permutation.search(
+            kernels, n, sparsities, method, contributions=given_contributions
+        )
+        share = permutation.kept_saliency(
+            kernels, n, sparsities, order=order, contributions=given_contributions
+        )
+        expected = _brute_force_kept(given_contributions, n, sparsities, order)
+        assert share == pytest.approx(expected / total, 1e-4)
+        assert share >= kept - 1e-6
+        kept = share
+
+
+def test_contributions_take_the_place_of_the_criterion(rng):
+    """Where they equal another criterion's, the order is that of the criterion."""
+    kernel = rng.normal(size=(1, 1, 16, 32)).astype(np.float32)
+    squares = permutation.search([kernel], 4, 0.5, contributions=[np.square(kernel)])
+    l2 = permutation.search([kernel], 4, 0.5, saliency="l2")
+    np.testing.assert_array_equal(squares, l2)
+    assert not np.array_equal(squares, permutation.search([kernel], 4, 0.5))
+
+
+def test_without_time_the_search_ends_at_once_with_the_sort(rng):
+    kernels = [rng.normal(size=(1, 1, 64, 256)).astype(np.float32)]
+    order = permutation.search(kernels, 4, 0.5, seconds=0.0)
+    np.testing.assert_array_equal(order, permutation.search(kernels, 4, 0.5, "l1"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"contributions": []}, r"one array for each: found \[\], expected \[\[1, 1"),
+        ({"contributions": [np.ones((4, 8))]}, r"found \[\[4, 8\]\]"),
+        ({"contributions": [-np.ones((1, 1, 4, 8))]}, "at least 0; found negative"),
+        ({"contributions": [np.full((1, 1, 4, 8), np.nan)]}, "or NaN"),
+        ({"sparsity": [0.5, 0.5]}, "2 sparsities for 1 kernels"),
+        ({"sparsity": [1.0]}, r"\[0, 1\)"),
+    ],
+)
+def test_contributions_and_sparsities_that_do_not_fit_are_refused(change, message):
+    arguments = {"kernels": [np.ones((1, 1, 4, 8))], "n": 4, "sparsity": 0.5, **change}
+    for function in (permutation.search, permutation.kept_saliency):
+        with pytest.raises(ValueError, match=message):
+            function(**arguments)

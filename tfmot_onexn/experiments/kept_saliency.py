@@ -17,7 +17,7 @@ import rich.console
 import rich.table
 
 from tfmot_onexn.benchmark import machine
-from tfmot_onexn.graph import rearrange, tracing
+from tfmot_onexn.graph import orders, tracing
 from tfmot_onexn.networks import models
 from tfmot_onexn.pruning import policy
 from tfmot_onexn.sparsity import masks, permutation
@@ -30,7 +30,7 @@ def groups(name: str, weights: str, alpha: float) -> list[list[np.ndarray]]:
     model = models.build(name, weights, alpha=alpha)
     chosen = {id(leaf) for leaf in policy.chosen_layers(model, policy.PrunePointwise())}
     found = [
-        rearrange.producing_kernels(group, lambda layer: id(layer) in chosen)
+        orders.producing_kernels(group, lambda layer: id(layer) in chosen)
         for group in tracing.trace(model).groups
         if not group.pinned
     ]

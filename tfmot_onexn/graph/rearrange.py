@@ -6,22 +6,13 @@ squeeze-and-excite branches, the input channels of the next layers, and all laye
 that a residual add ties to them. The network computes what it did before.
 """
 
-import concurrent.futures
-import contextlib
-import ctypes
-import os
-import sys
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-import rich.console
-import rich.progress
 import tf_keras
 
-from tfmot_onexn.graph import channel_groups as cg
-from tfmot_onexn.graph import reindex, surgery, tracing
-from tfmot_onexn.sparsity import blocks, masks, permutation
+from tfmot_onexn.graph import orders, reindex, surgery
 
 Layer: TypeAlias = tf_keras.layers.Layer
 
@@ -48,6 +39,7 @@ def rearrange(
     uniform: bool = False,
     saliency: str = "l1",
     seed: int = 0,
+    seconds: float | None = None,
     verbose: bool = True,
 ) -> tf_keras.Model:
     """Reorders the output channels of a network so that 1xN pruning keeps more.
@@ -61,6 +53,7 @@ def rearrange(
       uniform: for masks with the same number of blocks in every block row.
       saliency: the criterion, see `sparsity.saliency`.
       seed: orders the exchanges of "swaps".
+      seconds: time for the search; when it is spent, the best orders so far are taken.
       verbose: show a progress bar on a terminal.
 
     Returns:
@@ -78,74 +71,19 @@ def rearrange(
         uniform=uniform,
         saliency=saliency,
         seed=seed,
+        seconds=seconds,
         verbose=verbose,
     )
     return surgery.copy_model(model, weights)
 
 
 def rearranged_weights(
-    model: tf_keras.Model,
-    n: int,
-    sparsity: float,
-    method: str,
-    *,
-    prunable: Callable[[Layer], bool],
-    uniform: bool = False,
-    saliency: str = "l1",
-    seed: int = 0,
-    verbose: bool = True,
+    model: tf_keras.Model, n: int, sparsity: float, method: str, **options: Any
 ) -> dict[Layer, list[np.ndarray]]:
-    """Returns the new weights of the layers that `rearrange` would change."""
-    blocks.validate_block_size(n)
-    masks.validate_sparsity(sparsity)
-    permutation.validate_method(method)
-    graph = tracing.trace(model)
-    tracing.require_bare(model)
-    jobs = [
-        (group, kernels)
-        for group in graph.groups
-        if not group.pinned and (kernels := producing_kernels(group, prunable))
-    ]
+    """Returns the new weights of the layers that `rearrange` would change.
 
-    def search(job: tuple[cg.ChannelGroup, list[np.ndarray]]) -> np.ndarray:
-        return permutation.search(
-            job[1], n, sparsity, method, uniform=uniform, saliency=saliency, seed=seed
-        )
-
-    # NumPy works outside the interpreter lock, so threads share the cores
-    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
-        found = pool.map(search, jobs)
-        bar = rich.progress.track(
-            found,
-            "Rearranging filters",
-            total=len(jobs),
-            console=rich.console.Console(stderr=True),
-            transient=True,
-            disable=not (verbose and sys.stderr.isatty()),
-        )
-        orders = list(bar)
-    _return_freed_memory()
-    indices = {group: order for (group, _), order in zip(jobs, orders, strict=True)}
-    return reindex.reindexed_weights(indices)
-
-
-def _return_freed_memory() -> None:
-    """Gives back what the threads have freed; glibc would keep it for them."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def producing_kernels(
-    group: cg.ChannelGroup, prunable: Callable[[Layer], bool]
-) -> list[np.ndarray]:
-    """Returns the kernels ``[..., in, size]`` of a group that will be pruned.
-
-    A kernel that makes each channel several times, since a grouped convolution reads it
-    so, is returned as often.
+    The arguments are those of `orders.find_orders`.
     """
-    return [
-        np.take(member.axis.layer.get_weights()[member.axis.weight], where, axis=-1)
-        for member in group.members_as(cg.OUTPUT)
-        if prunable(member.axis.layer)
-        for where in member.positions
-    ]
+    return reindex.reindexed_weights(
+        orders.find_orders(model, n, sparsity, method, **options)
+    )

@@ -1,0 +1,133 @@
+"""What an order of output channels keeps after 1xN pruning.
+
+Kernels that share their output channels stand side by side in one matrix ``[M, K]`` of
+contributions, each kernel with a budget of its own.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tfmot_onexn.sparsity import blocks, masks
+from tfmot_onexn.sparsity import saliency as saliency_lib
+
+
+class Objective:
+    """Filters to divide among block rows, and what a division keeps.
+
+    Attributes:
+      scores_mk: contributions ``[M, K]``, float32, summed over the window.
+      segments: the columns of each kernel.
+      budgets: blocks that stay, of each kernel, or of each row of it if uniform.
+    """
+
+    def __init__(
+        self,
+        kernels: Sequence[np.ndarray],
+        n: int,
+        sparsity: float | Sequence[float],
+        uniform: bool,
+        saliency: str,
+        contributions: Sequence[np.ndarray] | None,
+    ):
+        blocks.validate_block_size(n)
+        _validate_kernels(kernels)
+        self.n = n
+        self.uniform = uniform
+        if contributions is None:
+            contributions = [saliency_lib.contributions(k, saliency) for k in kernels]
+        else:
+            _validate_contributions(contributions, kernels)
+        per_kernel = [blocks.sum_window(values).T for values in contributions]
+        self.scores_mk = np.concatenate(per_kernel, axis=1).astype(np.float32)
+        self.num_filters = self.scores_mk.shape[0]
+        self.num_rows = blocks.num_block_rows(self.num_filters, n)
+        ends = np.cumsum([matrix.shape[1] for matrix in per_kernel])
+        self.segments = [
+            slice(end - matrix.shape[1], end)
+            for end, matrix in zip(ends, per_kernel, strict=True)
+        ]
+        sparsities = _per_kernel(sparsity, len(kernels))
+        self.budgets = [
+            masks.kept_count(matrix.shape[1] * (1 if uniform else self.num_rows), share)
+            for matrix, share in zip(per_kernel, sparsities, strict=True)
+        ]
+
+    def rows_of(self, order: np.ndarray) -> np.ndarray:
+        """Returns the block row ``[M]`` of each filter under an order."""
+        rows = np.empty(self.num_filters, np.int64)
+        rows[order] = np.arange(self.num_filters) // self.n
+        return rows
+
+    def block_sums(self, order: np.ndarray) -> np.ndarray:
+        """Returns the saliency ``[rows, K]`` of each block under an order."""
+        starts = np.arange(0, self.num_filters, self.n)
+        return np.add.reduceat(self.scores_mk[order], starts, axis=0)
+
+    def thresholds(self, sums_rk: np.ndarray) -> np.ndarray:
+        """Returns the smallest kept saliency for each block ``[rows, K]``."""
+        thresholds = np.empty_like(sums_rk)
+        for segment, budget in zip(self.segments, self.budgets, strict=True):
+            part = sums_rk[:, segment]
+            if self.uniform:
+                column = part.shape[1] - budget
+                smallest = np.partition(part, column, axis=1)[:, column]
+                thresholds[:, segment] = smallest[:, None]
+            else:
+                index = part.size - budget
+                thresholds[:, segment] = np.partition(part, index, axis=None)[index]
+        return thresholds
+
+    def kept(self, order: np.ndarray) -> float:
+        """Returns the saliency kept after 1xN pruning, summed over the kernels."""
+        sums_rk = self.block_sums(order)
+        total = 0.0
+        for segment, budget in zip(self.segments, self.budgets, strict=True):
+            part = sums_rk[:, segment]
+            axis, count = (1, part.shape[1]) if self.uniform else (None, part.size)
+            ranked = np.partition(part, count - budget, axis=axis)
+            total += float(ranked[..., count - budget :].sum(dtype=np.float64))
+        return total
+
+    def better(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+        """Returns the order that keeps more, of equal ones the first."""
+        return second if self.kept(second) > self.kept(first) else first
+
+
+def _validate_kernels(kernels: Sequence[np.ndarray]) -> None:
+    if len({kernel.shape[-1] for kernel in kernels}) != 1:
+        raise ValueError(
+            "Kernels that are rearranged together must have the same number of output "
+            f"channels, found {[list(kernel.shape) for kernel in kernels]}."
+        )
+
+
+def _validate_contributions(
+    contributions: Sequence[np.ndarray], kernels: Sequence[np.ndarray]
+) -> None:
+    found = [np.shape(values) for values in contributions]
+    expected = [kernel.shape for kernel in kernels]
+    if found != expected:
+        raise ValueError(
+            "Contributions must have the kernels' shapes, one array for each: found "
+            f"{[list(shape) for shape in found]}, expected "
+            f"{[list(shape) for shape in expected]}."
+        )
+    if not all((values >= 0).all() for values in contributions):
+        raise ValueError(
+            "Contributions to a saliency must be numbers of at least 0; found negative "
+            "values or NaN. Pass absolute or squared values."
+        )
+
+
+def _per_kernel(sparsity: float | Sequence[float], count: int) -> list[float]:
+    """Returns one sparsity for each kernel."""
+    sparsities = np.asarray(sparsity, float)
+    if sparsities.ndim == 0:
+        return [float(sparsities)] * count
+    if sparsities.shape != (count,):
+        raise ValueError(
+            f"Found {sparsities.size} sparsities for {count} kernels; pass one number, "
+            "or one for each kernel."
+        )
+    return sparsities.tolist()
