@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import rich.console
@@ -68,28 +68,20 @@ def find_orders(
     masks.validate_sparsity(sparsity)
     permutation.validate_method(method)
     saliency_lib.validate(saliency)
-    tracing.require_bare(model)
     tasks = [
-        _Task.of_kernels(
-            group, kernels, sparsity, sparsities or {}, saliency, contributions or {}
+        _Task(
+            group,
+            [kernel.weights for kernel in kernels],
+            [(sparsities or {}).get(kernel.layer, sparsity) for kernel in kernels],
+            [kernel.contributions(contributions or {}, saliency) for kernel in kernels],
         )
-        for group in tracing.trace(model).groups
-        if not group.pinned and (kernels := _producing(group, prunable))
+        for group, kernels in _groups_to_search(model, prunable)
     ]
     budget = _Budget(tasks, seconds)
 
     def search(task: _Task) -> np.ndarray:
         with budget.share(task) as of_task:
-            return permutation.search(
-                task.kernels,
-                n,
-                task.sparsities,
-                method,
-                uniform=uniform,
-                contributions=task.contributions,
-                seed=seed,
-                seconds=of_task,
-            )
+            return task.search(n, method, uniform=uniform, seed=seed, seconds=of_task)
 
     found = _in_threads(search, tasks, verbose)
     return {task.group: order for task, order in zip(tasks, found, strict=True)}
@@ -143,27 +135,33 @@ class _Task:
     sparsities: list[float]
     contributions: list[np.ndarray]
 
-    @classmethod
-    def of_kernels(
-        cls,
-        group: cg.ChannelGroup,
-        kernels: Sequence[_Kernel],
-        sparsity: float,
-        sparsities: Mapping[Layer, float],
-        saliency: str,
-        contributions: Mapping[Layer, np.ndarray],
-    ) -> "_Task":
-        return cls(
-            group,
-            [kernel.weights for kernel in kernels],
-            [sparsities.get(kernel.layer, sparsity) for kernel in kernels],
-            [kernel.contributions(contributions, saliency) for kernel in kernels],
+    def search(self, n: int, method: str, **options: Any) -> np.ndarray:
+        """Returns the order that `permutation.search` finds."""
+        return permutation.search(
+            self.kernels,
+            n,
+            self.sparsities,
+            method,
+            contributions=self.contributions,
+            **options,
         )
 
     @property
     def work(self) -> int:
         """What a sweep over all pairs of channels costs."""
         return self.group.size * sum(kernel.size for kernel in self.kernels)
+
+
+def _groups_to_search(
+    model: tf_keras.Model, prunable: Callable[[Layer], bool]
+) -> list[tuple[cg.ChannelGroup, list[_Kernel]]]:
+    """Returns the groups that may move, with their kernels to prune."""
+    groups = tracing.trace(model).groups
+    tracing.require_bare(model)
+    found = [
+        (group, _producing(group, prunable)) for group in groups if not group.pinned
+    ]
+    return [(group, kernels) for group, kernels in found if kernels]
 
 
 def _producing(
