@@ -53,8 +53,7 @@ def find_orders(
         layer's kernel; takes the place of ``saliency`` in the layers that it names.
       sparsities: takes the place of ``sparsity`` in the layers that it names.
       seed: of the search.
-      seconds: time for the whole network, shared out among the groups by their work;
-        when it is spent, the best orders so far are returned.
+      seconds: time for the whole network, shared out among the groups by their work.
       verbose: show a progress bar on a terminal.
 
     Returns:
