@@ -48,7 +48,7 @@ def bars(rows: Sequence[Row]) -> bytes:
         axes.set_xlim(0, 1.25 * max(lengths))
         axes.set_title(name, fontsize=10)
         axes.spines[["top", "right"]].set_visible(False)
-    return _png(figure)
+    return png(figure)
 
 
 def compared(rows: Sequence[Row]) -> bytes:
@@ -60,7 +60,7 @@ def compared(rows: Sequence[Row]) -> bytes:
     Returns:
       A picture in PNG.
     """
-    return _png(_compared(rows))
+    return png(_compared(rows))
 
 
 def _compared(rows: Sequence[Row]) -> matplotlib.figure.Figure:
@@ -182,8 +182,8 @@ def _unique(values: Iterable) -> list:
     return list(dict.fromkeys(values))
 
 
-def _png(figure: matplotlib.figure.Figure) -> bytes:
-    # no display is needed, or touched, to draw into memory
+def png(figure: matplotlib.figure.Figure) -> bytes:
+    """Returns a figure as PNG; no display is needed, or touched."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)

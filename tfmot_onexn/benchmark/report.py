@@ -4,7 +4,7 @@ import base64
 import importlib.resources
 import itertools
 import pathlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jinja2
@@ -134,15 +134,13 @@ def write(
     """
     directory.mkdir(parents=True, exist_ok=True)
     picture = draw(rows)
-    source = importlib.resources.files(__package__).joinpath("report.html.jinja")
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    page = environment.from_string(source.read_text("utf-8")).render(
-        title=title,
-        header=HEADER,
-        table=[cells(row) for row in rows],
-        picture=base64.b64encode(picture).decode(),
-        notes=notes,
-        machine=machine_lib.one_line(machine),
+    page = html(
+        title,
+        [{"title": "", "header": HEADER, "rows": [cells(row) for row in rows]}],
+        picture,
+        "Latency, size and accuracy of each variant",
+        notes,
+        machine_lib.one_line(machine),
     )
     document = to_json(machine, rows if documented is None else documented, **more)
     contents = {
@@ -153,3 +151,33 @@ def write(
     for name, content in contents.items():
         files.write(directory / name, content)
     return [directory / name for name in contents]
+
+
+def html(
+    title: str,
+    tables: Sequence[Mapping[str, Any]],
+    picture: bytes,
+    shown: str,
+    notes: Sequence[str],
+    machine: str,
+) -> str:
+    """Returns a page that needs no other file.
+
+    Args:
+      title: of the page.
+      tables: each with a ``title``, perhaps empty, a ``header`` and ``rows`` of text.
+      picture: a PNG.
+      shown: what the picture shows.
+      notes: paragraphs below it.
+      machine: where the numbers come from.
+    """
+    source = importlib.resources.files(__package__).joinpath("report.html.jinja")
+    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
+    return environment.from_string(source.read_text("utf-8")).render(
+        title=title,
+        tables=tables,
+        picture=base64.b64encode(picture).decode(),
+        shown=shown,
+        notes=notes,
+        machine=machine,
+    )

@@ -18,6 +18,7 @@ from tfmot_onexn.cli import (
     convert,
     delegate,
     demo,
+    experiment,
     export,
     prune,
     summary,
@@ -26,7 +27,7 @@ from tfmot_onexn.cli import (
 
 _COMMANDS = (
     *(demo, prune, convert, build, export, tune, benchmark, compare),
-    *(summary, delegate),
+    *(experiment, summary, delegate),
 )
 
 

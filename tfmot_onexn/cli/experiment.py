@@ -1,0 +1,181 @@
+"""``onexn experiment``."""
+
+import argparse
+import contextlib
+import dataclasses
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import rich.console
+import rich.progress
+
+from tfmot_onexn.cli import common
+
+if TYPE_CHECKING:
+    from tfmot_onexn.experiments.papers.jobs import Job
+    from tfmot_onexn.experiments.papers.settings import Setting
+
+# names and what they are, known before anything heavy is imported; tested equal
+_NAMES = {
+    "table1": "rearrangement on and off over N, MobileNetV2",
+    "table2": "dense, weight, filter and 1×2 to 1×32 over the MobileNets",
+    "fig2b": "l1 norm kept in each layer, with and without rearrangement",
+    "fig4": "accuracy over p, MobileNet and MobileNetV2",
+    "fig5": "accuracy against the artifacts' measured latency, MobileNetV2",
+    "balance": "block rows over 1 to 8 threads: plain, sorted, uniform",
+}
+
+
+def add(commands) -> None:
+    """Adds the command to the parser."""
+    listed = "; ".join(f"{name}: {text}" for name, text in _NAMES.items())
+    parser = common.add_command(
+        commands,
+        "experiment",
+        run,
+        "Repeat a table or figure of the papers: train, measure, and write a page.",
+        f"{listed}. Each training leaves a file in DIR/jobs; the same command goes on "
+        "where it was interrupted, and experiments share what they have in common.",
+    )
+    parser.add_argument("name", metavar="NAME", choices=list(_NAMES))
+    parser.add_argument(
+        "--setting",
+        choices=("small", "papers"),
+        default="small",
+        help="small: narrow networks on small images, hours on 2 cores; papers: as "
+        "published, ImageNet weights and a folder of ImageNet for --data",
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="minutes, to see that it runs"
+    )
+    parser.add_argument(
+        "--data", help=f"{common.DATA_HELP}; cifar10, or digits if quick"
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="of each training")
+    parser.add_argument("--out", default="experiments", metavar="DIR")
+    parser.add_argument(
+        "--weights",
+        action="append",
+        default=[],
+        metavar="NETWORK[:ALPHA]=FILE",
+        help="dense weights of a network, in place of training it",
+    )
+    parser.add_argument(
+        "--input-size", type=int, help="of images; 224 with --weights, else 32"
+    )
+    parser.add_argument(
+        "--processes", type=int, default=os.cpu_count() or 1, help="trainings at a time"
+    )
+    parser.add_argument(
+        "--into", metavar="FILE", help="put the tables between <!-- NAME --> markers"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs an experiment, prints its page and writes it."""
+    common.load_tensorflow()
+    from tfmot_onexn.experiments.papers import registry
+    from tfmot_onexn.experiments.papers.workshop import Sources
+
+    setting = _setting(arguments)
+    seeds = 1 if arguments.quick else arguments.seeds
+    if seeds < 1 or arguments.processes < 1:
+        raise ValueError("--seeds and --processes take whole numbers of at least 1.")
+    out = pathlib.Path(arguments.out)
+    source = arguments.data or setting.data
+    weights = tuple((n, path) for n, _, path in _weights(arguments.weights))
+    sources = Sources(out / "jobs", source, weights)
+    with _progress(arguments.name) as progress:
+        page = registry.run(
+            arguments.name,
+            setting,
+            sources,
+            seeds=seeds,
+            processes=arguments.processes,
+            progress=progress,
+        )
+    console = rich.console.Console()
+    page.show(console)
+    done_by = registry.provenance(arguments.name, setting, sources.folder, seeds)
+    console.print(done_by, style="dim", highlight=False)
+    written = page.write(out, done_by)
+    console.print(f"Page: {', '.join(map(str, written))}", highlight=False)
+    if arguments.into:
+        page.put_into(pathlib.Path(arguments.into))
+    return 0
+
+
+def _setting(arguments: argparse.Namespace) -> "Setting":
+    from tfmot_onexn.experiments.papers.settings import SETTINGS
+
+    setting = SETTINGS["quick" if arguments.quick else arguments.setting]
+    if not (arguments.data or setting.data):
+        raise ValueError(
+            f"The setting {setting.name!r} trains on ImageNet: give a folder of "
+            "train/class/*.jpg and val/class/*.jpg with --data."
+        )
+    given = _weights(arguments.weights)
+    alphas = {**dict(setting.alphas), **{name: alpha for name, alpha, _ in given}}
+    # names, not places: results depend on what the files hold
+    data = pathlib.Path(arguments.data).stem if arguments.data else setting.data
+    size = arguments.input_size or (224 if given else setting.image_size)
+    return dataclasses.replace(
+        setting,
+        data=data,
+        image_size=size,
+        alphas=tuple(alphas.items()),
+        given=tuple((name, pathlib.Path(path).stem) for name, _, path in given),
+    )
+
+
+def _weights(texts: Sequence[str]) -> list[tuple[str, float, str]]:
+    """Returns network, width multiplier and file of each ``NETWORK[:ALPHA]=FILE``."""
+    from tfmot_onexn.networks import models
+
+    found = []
+    for text in texts:
+        label, _, path = text.partition("=")
+        name, _, alpha = label.partition(":")
+        if name not in models.NETWORKS or not path:
+            raise ValueError(
+                "--weights takes NETWORK=FILE or NETWORK:ALPHA=FILE, with one of the "
+                f"networks {', '.join(models.NETWORKS)}; found {text!r}."
+            )
+        try:
+            found.append((name, float(alpha or 1.0), path))
+        except ValueError as error:
+            raise ValueError(
+                f"The width multiplier in --weights {text} is no number."
+            ) from error
+    return found
+
+
+@contextlib.contextmanager
+def _progress(
+    name: str,
+) -> "Iterator[Callable[[int, Sequence[Job]], Callable[[Job], None]]]":
+    """Yields what shows the jobs that are done, and for how long the others take."""
+    bar = rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeElapsedColumn(),
+        rich.progress.TextColumn("left:"),
+        rich.progress.TimeRemainingColumn(elapsed_when_finished=False),
+        console=rich.console.Console(stderr=True),
+        # the last few jobs of a kind tell best how long the next one takes
+        speed_estimate_period=600,
+    )
+
+    def start(total: "int", missing: "Sequence[Job]") -> "Callable[[Job], None]":
+        task = bar.add_task(name, total=total, completed=total - len(missing))
+
+        def done(job: "Job") -> None:
+            bar.update(task, advance=1, description=f"{name}: {job.label()}")
+
+        return done
+
+    with bar:
+        yield start

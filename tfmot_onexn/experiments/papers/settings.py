@@ -1,0 +1,171 @@
+"""How large the networks and data of an experiment are, and how long they train."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Subject:
+    """A network, the images it learns, and how long: what a result depends on.
+
+    Attributes:
+      network: by name.
+      alpha: its width multiplier.
+      weights: of the dense network: "random", to train it here, "imagenet", or the
+        name of a file.
+
+    The others are those of `Setting`.
+    """
+
+    network: str
+    alpha: float
+    weights: str
+    data: str
+    image_size: int
+    train_images: int | None
+    test_images: int | None
+    stem_stride: int
+    dense_epochs: int
+    tuning_epochs: int
+    batch_size: int
+    dense_rate: float
+    tuning_rate: float
+
+    @property
+    def label(self) -> str:
+        """The network and its width."""
+        return f"{self.network} {self.alpha:g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """What all trainings of an experiment have in common.
+
+    Attributes:
+      name: "quick", "small" or "papers".
+      data: name of the images; where they lie is told apart, see `Workshop`.
+      image_size: height and width of the images.
+      train_images: how many of the training images to use; all if None.
+      test_images: the same of the test images.
+      alphas: width multiplier of each network.
+      stem_stride: of the first convolution, which the networks have 2 of for images of
+        224 pixels.
+      dense_weights: "random", to train the dense networks here, or "imagenet".
+      dense_epochs: of a dense network from random weights.
+      tuning_epochs: of each variant, from the dense network.
+      batch_size: images per step.
+      dense_rate: learning rate at the top of the cosine, of dense networks.
+      tuning_rate: the same of variants.
+      sparsities: p of the experiments that vary it.
+      sizes: N of the experiments that vary it.
+      given: name of the file of dense weights, for networks that have one.
+    """
+
+    name: str
+    data: str
+    image_size: int
+    train_images: int | None
+    test_images: int | None
+    alphas: tuple[tuple[str, float], ...]
+    stem_stride: int
+    dense_weights: str
+    dense_epochs: int
+    tuning_epochs: int
+    batch_size: int
+    dense_rate: float
+    tuning_rate: float
+    sparsities: tuple[float, ...]
+    sizes: tuple[int, ...]
+    given: tuple[tuple[str, str], ...] = ()
+
+    def of(self, network: str) -> Subject:
+        """Returns a network with all that its results depend on."""
+        shared = {field.name for field in dataclasses.fields(Subject)}
+        values = {name: value for name, value in vars(self).items() if name in shared}
+        weights = dict(self.given).get(network, self.dense_weights)
+        return Subject(network, dict(self.alphas)[network], weights, **values)
+
+    @property
+    def networks(self) -> tuple[str, ...]:
+        """All networks that have a width here."""
+        return tuple(name for name, _ in self.alphas)
+
+    def describe(self) -> str:
+        """Returns the setting as a sentence for a page."""
+        widths = ", ".join(f"{name} {alpha:g}" for name, alpha in self.alphas)
+        images = "all" if self.train_images is None else self.train_images
+        dense = (
+            f"dense networks trained for {self.dense_epochs} epochs"
+            if self.dense_weights == "random"
+            else f"dense networks with {self.dense_weights} weights"
+        )
+        return (
+            f"Setting “{self.name}”: {self.data}, {images} training images of "
+            f"{self.image_size}×{self.image_size}, stem stride {self.stem_stride}, "
+            f"width multipliers {widths}; {dense}, variants fine-tuned for "
+            f"{self.tuning_epochs}; batches of {self.batch_size}, learning rate "
+            f"{self.tuning_rate:g} (dense {self.dense_rate:g})."
+        )
+
+
+_NETWORKS = ("mobilenet", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large")
+
+
+def _widths(*alphas: float) -> tuple[tuple[str, float], ...]:
+    return tuple(zip(_NETWORKS, alphas, strict=True))
+
+
+QUICK = Setting(
+    name="quick",
+    data="digits",
+    image_size=32,
+    train_images=1024,
+    test_images=None,
+    alphas=_widths(0.25, 0.35, 0.35, 0.35),
+    stem_stride=2,
+    dense_weights="random",
+    dense_epochs=6,
+    tuning_epochs=2,
+    batch_size=64,
+    dense_rate=0.1,
+    tuning_rate=0.05,
+    sparsities=(0.5, 0.9),
+    sizes=(4, 16),
+)
+
+SMALL = Setting(
+    name="small",
+    data="cifar10",
+    image_size=32,
+    train_images=20000,
+    test_images=None,
+    alphas=_widths(0.5, 0.5, 0.5, 0.5),
+    stem_stride=2,
+    dense_weights="random",
+    dense_epochs=20,
+    tuning_epochs=5,
+    batch_size=128,
+    dense_rate=0.2,
+    tuning_rate=0.1,
+    sparsities=(0.5, 0.75, 0.9),
+    sizes=(2, 4, 8, 16, 32),
+)
+
+PAPERS = Setting(
+    name="papers",
+    data="",
+    image_size=224,
+    train_images=None,
+    test_images=None,
+    alphas=_widths(1.0, 1.0, 1.0, 1.0),
+    stem_stride=2,
+    dense_weights="imagenet",
+    dense_epochs=0,
+    tuning_epochs=90,
+    batch_size=256,
+    dense_rate=0.1,
+    tuning_rate=0.1,
+    sparsities=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9),
+    sizes=(2, 4, 8, 16, 32),
+)
+
+SETTINGS = {setting.name: setting for setting in (QUICK, SMALL, PAPERS)}
