@@ -9,16 +9,18 @@ from tfmot_onexn.experiments.papers.experiment import (
     Experiment,
     onexn,
     results,
-    top1,
     tuned,
 )
-from tfmot_onexn.experiments.papers.jobs import Job, Store
+from tfmot_onexn.experiments.papers.jobs import Job, Result, Store
 from tfmot_onexn.experiments.papers.pages import Page
 from tfmot_onexn.experiments.papers.settings import Setting
 from tfmot_onexn.experiments.tables import Table
 
 NETWORK = "mobilenet_v2"
 _WAYS = {"none": "#999999", "l1": "#e69f00", "swaps": "#0072b2"}
+_PUBLISHED = ("published, none", "published, l1")
+# by N and by way, one result for each seed
+Found = dict[int, dict[str, list[Result]]]
 _NOTE = (
     "Top-1 in percent after fine-tuning, mean ± standard deviation over {seeds} seeds. "
     "“l1” is the paper's sort, “swaps” this package's search; “kept” is the share of "
@@ -34,61 +36,68 @@ def _jobs(setting: Setting, seeds: int) -> list[Job]:
 
 
 def _page(setting: Setting, seeds: int, store: Store) -> Page:
-    header = (
-        *("N", "none", "l1", "swaps", "swaps over none"),
-        *("kept: none", "kept: l1", "kept: swaps"),
-        *("masked: none", "masked: l1", "masked: swaps"),
-        *("published, none", "published, l1"),
-    )
-    rows = tuple(_row(setting, n, seeds, store) for n in setting.sizes)
-    values = {
-        f"1×{n}": {
-            way: results(store, setting.of(NETWORK), onexn(n, rearrange=way), seeds)
+    subject = setting.of(NETWORK)
+    found = {
+        n: {
+            way: results(store, subject, onexn(n, rearrange=way), seeds)
             for way in _WAYS
         }
         for n in setting.sizes
     }
+    tables = (_accuracies(subject.label, found), _kept(found))
     return Page(
         "table1",
         "Table 1: rearrangement, MobileNetV2 at p = 50 %",
-        (Table(setting.of(NETWORK).label, header, rows),),
-        _picture(setting, seeds, store),
+        tables,
+        _picture(found),
         "Top-1 over N without rearrangement, with the sort and with the search",
         (setting.describe(), _NOTE.format(seeds=seeds)),
-        values,
+        {f"1×{n}": by_way for n, by_way in found.items()},
     )
 
 
-def _row(setting: Setting, n: int, seeds: int, store: Store) -> tuple[str, ...]:
-    found = {
-        way: results(store, setting.of(NETWORK), onexn(n, rearrange=way), seeds)
-        for way in _WAYS
-    }
-    top1s = {way: [each["top1"] for each in found[way]] for way in _WAYS}
-    # masks, and so what is kept and recognized before training, hardly depend on seeds
-    first = {way: found[way][0] for way in _WAYS}
-    without, with_sort = published.TABLE1.get(n, (None, None))
-    return (
-        str(n),
-        *(statistics.mean(top1s[way]).percent() for way in _WAYS),
-        statistics.difference(top1s["swaps"], top1s["none"]).points(),
-        *(f"{first[way]['kept']:.3f}" for way in _WAYS),
-        *(f"{100 * first[way]['top1_masked']:.1f}" for way in _WAYS),
-        *("–" if each is None else f"{each:.2f}" for each in (without, with_sort)),
+def _top1(found: list[Result]) -> list[float]:
+    return [each["top1"] for each in found]
+
+
+def _accuracies(label: str, found: Found) -> Table:
+    rows = []
+    for n, by_way in found.items():
+        gain = statistics.difference(_top1(by_way["swaps"]), _top1(by_way["none"]))
+        known = published.TABLE1.get(n)
+        rows.append(
+            (
+                str(n),
+                *(statistics.mean(_top1(by_way[way])).percent() for way in _WAYS),
+                gain.points(),
+                *(f"{each:.2f}" for each in known or ()),
+                *("–" for _ in ([] if known else _PUBLISHED)),
+            )
+        )
+    header = ("N", *_WAYS, "swaps over none", *_PUBLISHED)
+    return Table(f"{label}: top-1", header, tuple(rows))
+
+
+def _kept(found: Found) -> Table:
+    # masks, and so what is kept and recognized before training, do not depend on seeds
+    rows = tuple(
+        (
+            str(n),
+            *(f"{by_way[way][0]['kept']:.3f}" for way in _WAYS),
+            *(f"{100 * by_way[way][0]['top1_masked']:.1f}" for way in _WAYS),
+        )
+        for n, by_way in found.items()
     )
+    header = ("N", *(f"{what}, {way}" for what in ("kept", "masked") for way in _WAYS))
+    return Table("ℓ1 norm kept, and top-1 before fine-tuning", header, rows)
 
 
-def _picture(setting: Setting, seeds: int, store: Store) -> bytes:
+def _picture(found: Found) -> bytes:
     figure = matplotlib.figure.Figure((6.0, 3.6), layout="constrained")
     axes = figure.subplots()
-    places = np.arange(len(setting.sizes))
+    places = np.arange(len(found))
     for way, colour in _WAYS.items():
-        means = [
-            statistics.mean(
-                top1(store, setting.of(NETWORK), onexn(n, rearrange=way), seeds)
-            )
-            for n in setting.sizes
-        ]
+        means = [statistics.mean(_top1(by_way[way])) for by_way in found.values()]
         axes.errorbar(
             places,
             [100 * mean.value for mean in means],
@@ -98,7 +107,7 @@ def _picture(setting: Setting, seeds: int, store: Store) -> bytes:
             marker="o",
             capsize=3,
         )
-    axes.set_xticks(places, [f"1×{n}" for n in setting.sizes])
+    axes.set_xticks(places, [f"1×{n}" for n in found])
     axes.set_ylabel("top-1, %")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,78 @@
+"""``onexn experiment``."""
+
+import json
+
+import pytest
+from paper_results import tiny_mobilenet
+
+from tfmot_onexn import cli
+from tfmot_onexn.cli import experiment as command
+from tfmot_onexn.experiments.papers import registry, settings
+from tfmot_onexn.networks import models
+
+
+def run(*arguments):
+    return cli.main(cli.parse(["onexn", "experiment", *map(str, arguments)]))
+
+
+@pytest.fixture
+def small_networks(monkeypatch):
+    for name in settings.QUICK.networks:
+        monkeypatch.setitem(models.NETWORKS, name, tiny_mobilenet)
+
+
+def test_the_help_knows_every_experiment():
+    summaries = {name: each.summary for name, each in registry.EXPERIMENTS.items()}
+    assert summaries == command._NAMES
+
+
+@pytest.mark.slow
+def test_a_quick_experiment_writes_its_page_and_goes_on(
+    small_networks, tmp_path, capsys
+):
+    arguments = ("table1", "--quick", "--out", tmp_path, "--processes", 1)
+    assert run(*arguments) == 0
+    out = capsys.readouterr().out
+    assert "swaps over" in out
+    document = json.loads((tmp_path / "table1.json").read_text())
+    assert document["values"]["1×4"]["swaps"]
+    (tmp_path / "table1.png").unlink()
+    count = len(list((tmp_path / "jobs").glob("*.json")))
+    assert count == 1 + 2 * 3
+    stamps = {p: p.stat().st_mtime_ns for p in (tmp_path / "jobs").iterdir()}
+    assert run(*arguments) == 0
+    assert (tmp_path / "table1.png").exists()
+    assert stamps == {p: p.stat().st_mtime_ns for p in (tmp_path / "jobs").iterdir()}
+
+
+def test_tables_may_go_into_a_document(small_networks, tmp_path):
+    document = tmp_path / "document.md"
+    document.write_text("<!-- fig2b -->\n<!-- /fig2b -->\n")
+    arguments = ("fig2b", "--quick", "--out", tmp_path, "--into", document)
+    assert run(*arguments, "--processes", 1) == 0
+    assert "| layer |" in document.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fig4", "--setting", "papers"], "give a folder of train/class"),
+        (["fig4", "--quick", "--seeds", 0, "--processes", 0], "at least 1"),
+        (["fig4", "--weights", "mobilenet"], "NETWORK:ALPHA=FILE"),
+        (["fig4", "--weights", "vgg=a.npz"], "found 'vgg=a.npz'"),
+        (["fig4", "--weights", "mobilenet:wide=a.npz"], "is no number"),
+        (["fig4", "--quick", "--data", "nowhere"], "No data at 'nowhere'"),
+    ],
+)
+def test_what_does_not_fit_is_told_in_a_line(arguments, message, tmp_path, capsys):
+    assert run("--processes", 1, *arguments, "--out", tmp_path / "out") == 1
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+
+
+def test_an_unknown_name_is_a_usage_error(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        run("table3")
+    assert stopped.value.code == 2
+    assert "invalid choice: 'table3'" in capsys.readouterr().err
