@@ -140,11 +140,15 @@ def _measures(counts: dict[str, list[int]]) -> dict[str, float]:
 def _picture(values: dict[str, dict[str, dict[str, float]]]) -> bytes:
     figure = matplotlib.figure.Figure((3.2 * len(values), 3.4), layout="constrained")
     panels = figure.subplots(1, len(values), squeeze=False, sharey=True)[0]
-    colours = ("#999999", "#e69f00", "#0072b2", "#009e73", "#cc79a7")
+    # uniform rows are in balance in any order, so one line hides the other
+    styles = (
+        *(("#999999", "o-"), ("#e69f00", "o-"), ("#0072b2", "o-")),
+        *(("#009e73", "s-"), ("#cc79a7", "x--")),
+    )
     for axes, (label, ways) in zip(panels, values.items(), strict=True):
-        for (name, found), colour in zip(ways.items(), colours, strict=True):
+        for (name, found), (colour, style) in zip(ways.items(), styles, strict=True):
             heights = [found[f"{threads} threads"] for threads in _THREADS]
-            axes.plot(heights, label=name, color=colour, marker="o")
+            axes.plot(heights, style, label=name, color=colour)
         axes.set_xticks(range(len(_THREADS)), [str(t) for t in _THREADS])
         axes.set_title(label, fontsize=10)
         axes.set_xlabel("threads")

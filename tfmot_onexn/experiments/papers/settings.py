@@ -90,20 +90,31 @@ class Setting:
         return tuple(name for name, _ in self.alphas)
 
     def describe(self) -> str:
-        """Returns the setting as a sentence for a page."""
+        """Returns what dense networks are and where they come from, for a page."""
         widths = ", ".join(f"{name} {alpha:g}" for name, alpha in self.alphas)
+        given = {name: f"{name} from {file}" for name, file in self.given}
+        dense = [given[name] for name in self.networks if name in given]
+        if len(given) < len(self.networks):
+            whose = "the others" if given else "dense networks"
+            dense.append(
+                f"{whose} trained for {self.dense_epochs} epochs at learning rate "
+                f"{self.dense_rate:g}"
+                if self.dense_weights == "random"
+                else f"{whose} with {self.dense_weights} weights"
+            )
         images = "all" if self.train_images is None else self.train_images
-        dense = (
-            f"dense networks trained for {self.dense_epochs} epochs"
-            if self.dense_weights == "random"
-            else f"dense networks with {self.dense_weights} weights"
-        )
         return (
             f"Setting “{self.name}”: {self.data}, {images} training images of "
             f"{self.image_size}×{self.image_size}, stem stride {self.stem_stride}, "
-            f"width multipliers {widths}; {dense}, variants fine-tuned for "
-            f"{self.tuning_epochs}; batches of {self.batch_size}, learning rate "
-            f"{self.tuning_rate:g} (dense {self.dense_rate:g})."
+            f"width multipliers {widths}; {', '.join(dense)}; batches of "
+            f"{self.batch_size}."
+        )
+
+    def describe_tuning(self) -> str:
+        """Returns how variants are fine-tuned, for a page."""
+        return (
+            f"{self.describe()} Variants are fine-tuned for {self.tuning_epochs} "
+            f"epochs at learning rate {self.tuning_rate:g}."
         )
 
 
