@@ -1,10 +1,11 @@
 """Jobs that train, from the dense network to a variant's accuracy."""
 
+import numpy as np
 import pytest
 
 from tfmot_onexn.experiments.papers.experiment import onexn
 from tfmot_onexn.experiments.papers.jobs import Store
-from tfmot_onexn.experiments.papers.trainings import Dense, Tuned
+from tfmot_onexn.experiments.papers.trainings import Dense, Tuned, kept_and_pruned
 from tfmot_onexn.experiments.papers.workshop import Sources, Workshop
 from tfmot_onexn.pruning.variants import Variant
 
@@ -52,3 +53,16 @@ def test_labels_tell_jobs_apart(quick):
     jobs = [Tuned(subject, v, seed) for v in variants for seed in (0, 1)]
     assert len({job.label() for job in jobs}) == len(jobs)
     assert jobs[6].label() == "mobilenet onexn p0.5 n4 swaps seed0"
+
+
+def test_what_is_kept_and_masked_is_told(workshop, quick):
+    subject = quick.of("mobilenet")
+    workshop.keep_dense(subject, workshop.untrained(subject, 0))
+    variant = Variant("weight", 0.75)
+    dense = workshop.prepared(subject, variant)
+    kept, sparsity = kept_and_pruned(dense, workshop.pruned(subject, variant))
+    kernels = [np.abs(dense.get_layer(f"pw{i}").get_weights()[0]) for i in (0, 1)]
+    expected = sum(np.sort(k.ravel())[-k.size // 4 :].sum() for k in kernels)
+    assert kept == pytest.approx(expected / sum(k.sum() for k in kernels), rel=1e-5)
+    assert sparsity == 0.75
+    assert kept_and_pruned(dense, dense) == (1.0, 0.0)

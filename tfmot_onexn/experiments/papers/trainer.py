@@ -8,7 +8,6 @@ images.
 
 import dataclasses
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 
@@ -17,13 +16,9 @@ from tfmot_onexn.experiments.papers.workshop import Workshop
 from tfmot_onexn.graph import surgery, tracing
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.networks.recipe import Recipe
-from tfmot_onexn.pruning import filters
 from tfmot_onexn.pruning.callbacks import UpdatePruningStep
 from tfmot_onexn.pruning.masking import MaskingWrapper
-from tfmot_onexn.pruning.schedule import OneShot
 from tfmot_onexn.pruning.variants import Variant
-from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
-from tfmot_onexn.sparsity.masks import Pattern
 
 # which variants a graph serves, and the one that it is made by
 _GRAPHS = {
@@ -42,15 +37,11 @@ class Accuracy:
       top1: after training.
       top1_masked: before it, right after the masks were set.
       loss: cross-entropy after training.
-      kept: share of the pruned kernels' l1 norm that the masks kept.
-      sparsity: share of the pruned kernels' weights that are masked.
     """
 
     top1: float
     top1_masked: float
     loss: float
-    kept: float
-    sparsity: float
 
 
 class Trainer:
@@ -68,23 +59,16 @@ class Trainer:
         self._recipe = recipe
         recipe.compile(model, len(dataset.train_batches(recipe.batch_size)))
         model.optimizer.build(model.trainable_variables)
-        self._wrappers = [
-            layer
-            for layer in surgery.leaf_layers(model)
-            if isinstance(layer, MaskingWrapper)
-        ]
 
-    def train(self, variant: Variant, prepared: tf_keras.Model, seed: int) -> Accuracy:
-        """Prunes a prepared dense network as a variant and trains it.
+    def train(self, pruned: tf_keras.Model, seed: int) -> Accuracy:
+        """Trains a copy of a pruned network.
 
         Args:
-          variant: one that the wrappers serve.
-          prepared: what `Variant.prepare` returns; it is not changed.
+          pruned: with masks that stand, or bare; it is not changed.
           seed: of the order of images and their augmentation.
         """
-        self._take(variant, prepared)
-        before = self._evaluate()
-        kept, sparsity = self._kept(prepared)
+        self._take(pruned)
+        _, masked = self._evaluate()
         for variable in self.model.optimizer.variables:
             variable.assign(tf.zeros_like(variable))
         batches = self._dataset.train_batches(
@@ -100,27 +84,26 @@ class Trainer:
                 verbose=0,
                 shuffle=False,
             )
-        after = self._evaluate()
-        return Accuracy(after[1], before[1], after[0], kept, sparsity)
+        loss, top1 = self._evaluate()
+        return Accuracy(top1, masked, loss)
 
-    def _take(self, variant: Variant, prepared: tf_keras.Model) -> None:
-        """Takes over weights, and sets the masks of a variant."""
-        sparsity = 0.0 if variant.method == "dense" else variant.sparsity
-        for wrapper in self._wrappers:
-            for _, mask, _ in wrapper.pruning_vars:
-                mask.assign(tf.ones_like(mask))
-            wrapper.pruning_schedule = OneShot(sparsity)
-            if isinstance(wrapper, PruneLowMagnitude1xN):
-                wrapper.pattern = (
-                    Pattern("block", variant.n, variant.uniform)
-                    if variant.method == "onexn"
-                    else Pattern("weight")
-                )
+    def _take(self, pruned: tf_keras.Model) -> None:
+        """Takes over weights and masks."""
+        sources = {
+            tracing.unwrapped(layer).name: layer
+            for layer in surgery.leaf_layers(pruned)
+        }
         for layer in surgery.leaf_layers(self.model):
-            source = prepared.get_layer(tracing.unwrapped(layer).name)
-            layer.set_weights(source.get_weights())
-        if variant.method == "filter":
-            filters.update_masks(self.model, sparsity)
+            own = tracing.unwrapped(layer)
+            source = sources[own.name]
+            for variable, value in zip(
+                own.weights, tracing.unwrapped(source).weights, strict=True
+            ):
+                variable.assign(value)
+            if isinstance(layer, MaskingWrapper):
+                masks = [mask for _, mask, _ in getattr(source, "pruning_vars", [])]
+                for index, (_, mask, _) in enumerate(layer.pruning_vars):
+                    mask.assign(masks[index] if masks else tf.ones_like(mask))
 
     def _evaluate(self) -> tuple[float, float]:
         """Returns cross-entropy and top-1 on the test images."""
@@ -128,23 +111,6 @@ class Trainer:
         with batches.plain_errors():
             loss, top1 = self.model.evaluate(batches, verbose=0)
         return loss, top1
-
-    def _kept(self, prepared: tf_keras.Model) -> tuple[float, float]:
-        """Returns which share of l1 norm the masks keep, and which of weights they
-        drop.
-        """
-        kept = norm = masked = count = 0.0
-        for wrapper in self._wrappers:
-            layer = wrapper.layer
-            if not hasattr(layer, "kernel"):
-                continue
-            kernel = np.abs(prepared.get_layer(layer.name).get_weights()[0])
-            mask = wrapper.pruning_vars[0][1].numpy()
-            kept += float((kernel * mask).sum())
-            norm += float(kernel.sum())
-            masked += float((mask == 0).sum())
-            count += mask.size
-        return kept / norm, masked / count
 
 
 def tuner(workshop: Workshop, subject: Subject, method: str) -> Trainer:

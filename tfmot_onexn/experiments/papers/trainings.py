@@ -3,12 +3,17 @@
 import dataclasses
 from typing import ClassVar
 
+import numpy as np
+import tf_keras
+
 from tfmot_onexn.experiments.papers.jobs import Job, Result
 from tfmot_onexn.experiments.papers.settings import Subject
 from tfmot_onexn.experiments.papers.trainer import tuner
 from tfmot_onexn.experiments.papers.workshop import Workshop
+from tfmot_onexn.graph import surgery
 from tfmot_onexn.networks.recipe import Recipe
 from tfmot_onexn.pruning.fine_tune import fine_tune
+from tfmot_onexn.pruning.masking import MaskingWrapper
 from tfmot_onexn.pruning.variants import Variant
 
 
@@ -73,9 +78,38 @@ class Tuned(Job):
 
     def work(self, workshop: Workshop) -> Result:
         trainer = tuner(workshop, self.subject, self.variant.method)
+        pruned = workshop.pruned(self.subject, self.variant)
         prepared = workshop.prepared(self.subject, self.variant)
-        found = trainer.train(self.variant, prepared, self.seed)
+        kept, sparsity = kept_and_pruned(prepared, pruned)
         return {
-            **dataclasses.asdict(found),
+            **dataclasses.asdict(trainer.train(pruned, self.seed)),
+            "kept": kept,
+            "sparsity": sparsity,
             "dense": workshop.checksum(self.subject),
         }
+
+
+def kept_and_pruned(
+    dense: tf_keras.Model, pruned: tf_keras.Model
+) -> tuple[float, float]:
+    """Returns what masks leave of the kernels that are pruned.
+
+    Args:
+      dense: with its filters in the order of the pruned model.
+      pruned: with masks that stand.
+
+    Returns:
+      The share of the kernels' l1 norm that is kept, and the share of their weights
+      that is masked; 1 and 0 if nothing is pruned.
+    """
+    kept = norm = masked = count = 0.0
+    for wrapper in surgery.leaf_layers(pruned):
+        if isinstance(wrapper, MaskingWrapper) and hasattr(wrapper.layer, "kernel"):
+            layer = dense.get_layer(wrapper.layer.name)
+            kernel = np.abs(layer.get_weights()[0])
+            mask = wrapper.pruning_vars[0][1].numpy() > 0
+            kept += float(kernel[mask].sum())
+            norm += float(kernel.sum())
+            masked += float(mask.size - mask.sum())
+            count += mask.size
+    return (kept / norm, masked / count) if count else (1.0, 0.0)

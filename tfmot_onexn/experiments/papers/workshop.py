@@ -54,6 +54,7 @@ class Workshop:
         self.trainers: dict[tuple, Trainer] = {}
         self._datasets: dict[tuple, Dataset] = {}
         self._dense: dict[Subject, tf_keras.Model] = {}
+        self._pruned: dict[tuple[Subject, Variant], tf_keras.Model] = {}
         self._prepared: dict[tuple[Subject, Variant], tf_keras.Model] = {}
 
     @functools.cached_property
@@ -123,6 +124,13 @@ class Workshop:
             # the seeds of one variant follow each other
             self._prepared = {key: variant.prepare(self.dense(subject))}
         return self._prepared[key]
+
+    def pruned(self, subject: Subject, variant: Variant) -> tf_keras.Model:
+        """Returns the dense network pruned as a variant, before any training."""
+        key = (subject, variant)
+        if key not in self._pruned:
+            self._pruned = {key: variant.prune(self.prepared(subject, variant))}
+        return self._pruned[key]
 
     def checksum(self, subject: Subject) -> str:
         """Returns digits that differ where the dense networks do."""
