@@ -1,5 +1,6 @@
 """Wraps a model for pruning, and strips it again."""
 
+import functools
 from collections.abc import Mapping
 from typing import Any, TypeAlias
 
@@ -10,7 +11,7 @@ from tensorflow_model_optimization.sparsity import keras as tfmot
 
 from tfmot_onexn.graph import rearrange as rearrange_lib
 from tfmot_onexn.graph import surgery, tracing
-from tfmot_onexn.pruning import checks, filters, policy, prunable, wrapping
+from tfmot_onexn.pruning import checks, filters, policy, wrapping
 from tfmot_onexn.pruning import schedule as schedule_lib
 from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
 from tfmot_onexn.sparsity import masks
@@ -249,27 +250,14 @@ def _wrap(
     kwargs: dict[str, Any],
     weights: Mapping[Layer, list[np.ndarray]] | None = None,
 ):
-    granularity = settings.get("granularity", "block")
-    if isinstance(to_prune, list):
-        return [
-            PruneLowMagnitude1xN(layer, pruning_schedule, **settings)
-            if prunable.is_prunable(layer, granularity)
-            and not isinstance(layer, pruning_wrapper.PruneLowMagnitude)
-            else layer
-            for layer in to_prune
-        ]
     if checks.is_single_layer(to_prune):
-        return PruneLowMagnitude1xN(to_prune, pruning_schedule, **settings, **kwargs)
-    leaves = policy.chosen_layers(to_prune, pruning_policy, granularity)
-    if not leaves and policy.chosen_layers(to_prune, pruning_policy, "weight"):
-        policy.require_chosen(to_prune, pruning_policy, granularity)
-    chosen = {id(leaf) for leaf in leaves}
-    return wrapping.map_with_weights(
+        settings = {**settings, **kwargs}
+    return wrapping.wrap(
         to_prune,
-        lambda layer, copy: (
-            PruneLowMagnitude1xN(copy, pruning_schedule, **settings)
-            if id(layer) in chosen
-            else copy
+        functools.partial(
+            PruneLowMagnitude1xN, pruning_schedule=pruning_schedule, **settings
         ),
-        weights,
+        pruning_policy,
+        granularity=settings.get("granularity", "block"),
+        weights=weights,
     )

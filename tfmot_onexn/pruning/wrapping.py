@@ -1,15 +1,59 @@
-"""Copies of models with some of their layers wrapped."""
+"""Puts wrappers around layers, and copies models with some of their layers wrapped."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 import numpy as np
 import tf_keras
+from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
+from tensorflow_model_optimization.sparsity import keras as tfmot
 
 from tfmot_onexn.graph import surgery
+from tfmot_onexn.pruning import checks, policy, prunable
 from tfmot_onexn.pruning.masking import MaskingWrapper
 
 Layer: TypeAlias = tf_keras.layers.Layer
+
+
+def wrap(
+    to_prune,
+    wrapper: Callable[..., MaskingWrapper],
+    pruning_policy: tfmot.PruningPolicy,
+    *,
+    granularity: str = "block",
+    weights: Mapping[Layer, list[np.ndarray]] | None = None,
+):
+    """Wraps a layer, the prunable ones of a list, or those a policy allows of a model.
+
+    Args:
+      to_prune: what `checks.validate` lets pass. A model is copied, not changed.
+      wrapper: makes a wrapper from a layer.
+      pruning_policy: which layers of a model to wrap.
+      granularity: "block" or "weight", see `prunable.is_prunable`.
+      weights: as for `map_with_weights`.
+
+    Raises:
+      ValueError: if the policy allows only layers that this granularity cannot prune.
+    """
+    if isinstance(to_prune, list):
+        return [
+            wrapper(layer)
+            if prunable.is_prunable(layer, granularity)
+            and not isinstance(layer, pruning_wrapper.PruneLowMagnitude)
+            else layer
+            for layer in to_prune
+        ]
+    if checks.is_single_layer(to_prune):
+        return wrapper(to_prune)
+    leaves = policy.chosen_layers(to_prune, pruning_policy, granularity)
+    if not leaves and policy.chosen_layers(to_prune, pruning_policy, "weight"):
+        policy.require_chosen(to_prune, pruning_policy, granularity)
+    chosen = {id(leaf) for leaf in leaves}
+    return map_with_weights(
+        to_prune,
+        lambda layer, copy: wrapper(copy) if id(layer) in chosen else copy,
+        weights,
+    )
 
 
 def map_with_weights(
