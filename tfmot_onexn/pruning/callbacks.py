@@ -10,7 +10,7 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wra
 
 from tfmot_onexn.pruning import filters
 from tfmot_onexn.pruning.masking import MaskingWrapper
-from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
+from tfmot_onexn.pruning.wrapper import KernelWrapper
 
 
 class UpdatePruningStep(tf_keras.callbacks.Callback):
@@ -123,7 +123,7 @@ class UpdatePruningStep(tf_keras.callbacks.Callback):
 
     def _renew(self, wrappers: list[MaskingWrapper], sparsity: float) -> None:
         for wrapper in wrappers:
-            if isinstance(wrapper, PruneLowMagnitude1xN):
+            if isinstance(wrapper, KernelWrapper):
                 wrapper.update_masks(sparsity)
         if any(isinstance(wrapper, filters.PruneFilters) for wrapper in wrappers):
             filters.update_masks(self.model, sparsity)

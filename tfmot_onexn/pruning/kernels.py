@@ -11,7 +11,7 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wra
 from tfmot_onexn.graph import channel_groups as cg
 from tfmot_onexn.graph import macs, tracing
 from tfmot_onexn.pruning import prunable
-from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
+from tfmot_onexn.pruning.wrapper import KernelWrapper
 
 Layer: TypeAlias = tf_keras.layers.Layer
 layers = tf_keras.layers
@@ -163,11 +163,9 @@ class ModelKernels:
         """Returns which block rows of wrapped layers are narrower than N."""
         notes: dict[int, tuple[str, ...]] = {}
         for wrapper in self._wrappers:
-            if not isinstance(wrapper, PruneLowMagnitude1xN):
+            if not isinstance(wrapper, KernelWrapper) or not wrapper.block_size:
                 continue
-            if wrapper.pattern.granularity != "block":
-                continue
-            n, groups = wrapper.pattern.n, getattr(wrapper.layer, "groups", 1)
+            n, groups = wrapper.block_size, getattr(wrapper.layer, "groups", 1)
             for weight, _, _ in wrapper.pruning_vars:
                 width = weight.shape[-1] // groups
                 each = " of a group" if groups > 1 else ""

@@ -125,11 +125,16 @@ class MaskingWrapper(pruning_wrapper.PruneLowMagnitude):
         places = [prunable.locate(self.layer, weight) for weight in weights]
         try:
             for place, weight, mask in zip(places, weights, self._masks, strict=True):
-                _put(place, weight * mask)
+                _put(place, self._masked(weight, mask))
             yield
         finally:
             for place, weight in zip(places, weights, strict=True):
                 _put(place, weight)
+
+    @staticmethod
+    def _masked(weight, mask) -> tf.Tensor:
+        """Returns what the layer computes with in place of a weight."""
+        return weight * mask
 
     def _update_in_graph(self):
         """Counts the step and renews the masks if the schedule says so."""
@@ -157,6 +162,17 @@ class MaskingWrapper(pruning_wrapper.PruneLowMagnitude):
             self._apply_mask(weight, mask)
         return tf.no_op() if not tf.executing_eagerly() else None
 
+    @contextlib.contextmanager
+    def as_stripped(self) -> Iterator[None]:
+        """Applies the masks to the weights, and computes without multiplying."""
+        name = self.name
+        self.weight_mask_op()
+        self._masks_stand, self._name = True, self.layer.name
+        try:
+            yield
+        finally:
+            self._masks_stand, self._name = False, name
+
     def get_config(self) -> dict[str, Any]:
         config = tf_keras.layers.Wrapper.get_config(self)
         config["pruning_schedule"] = self.pruning_schedule.get_config()
@@ -176,27 +192,16 @@ class MaskingWrapper(pruning_wrapper.PruneLowMagnitude):
 def as_stripped(model: tf_keras.Model) -> Iterator[None]:
     """Lets a model compute, and name its operators, as if it had been stripped.
 
-    Its masks are applied to its weights, so that nothing is copied.
+    Its masks are applied to its weights meanwhile, so that nothing is copied.
 
     Args:
       model: with no other wrappers than `MaskingWrapper`.
     """
-    wrappers = [
-        wrapper
-        for wrapper in pruning_wrapper.collect_prunable_layers(model)
-        if isinstance(wrapper, MaskingWrapper)
-    ]
-    names = [wrapper.name for wrapper in wrappers]
-    try:
-        for wrapper in wrappers:
-            wrapper.weight_mask_op()
-            wrapper._masks_stand = True
-            wrapper._name = wrapper.layer.name
+    with contextlib.ExitStack() as stack:
+        for wrapper in pruning_wrapper.collect_prunable_layers(model):
+            if isinstance(wrapper, MaskingWrapper):
+                stack.enter_context(wrapper.as_stripped())
         yield
-    finally:
-        for wrapper, name in zip(wrappers, names, strict=True):
-            wrapper._masks_stand = False
-            wrapper._name = name
 
 
 def _put(place: tuple[Any, str | int], value) -> None:

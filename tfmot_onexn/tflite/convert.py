@@ -58,13 +58,7 @@ def convert_to_tflite(
     output_names = [bare_names.get(name, name) for name in model.output_names]
     # a stripped copy would be one more copy of all weights in memory
     with masking.as_stripped(model):
-        function, variables = _serving_function(model, output_names)
-    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], variables)
-    if float16:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-        converter.target_spec.supported_types = [tf.float16]
-    with _quiet():
-        content = converter.convert()
+        content = _dense_file(model, output_names, float16)
     if sparse:
         content = sparse_encoding.encode(content)
         _warn_where_broken(model.name, content)
@@ -89,6 +83,16 @@ def _wrapped_by_tfmot(model: tf_keras.Model) -> bool:
         isinstance(layer, masking.MaskingWrapper)
         for layer in pruning_wrapper.collect_prunable_layers(model)
     )
+
+
+def _dense_file(model: tf_keras.Model, output_names: list[str], float16: bool) -> bytes:
+    function, variables = _serving_function(model, output_names)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([function], variables)
+    if float16:
+        converter.optimizations = [tf.lite.Optimize.DEFAULT]
+        converter.target_spec.supported_types = [tf.float16]
+    with _quiet():
+        return converter.convert()
 
 
 def _serving_function(
