@@ -41,3 +41,22 @@ def test_a_block_size_that_is_no_positive_whole_number_is_refused(n):
 def test_a_kernel_without_input_axis_is_refused():
     with pytest.raises(ValueError, match=r"axes \[in, out\].*shape \[8\]"):
         blocks.sum_blocks(np.ones(8), 4)
+
+
+@given(
+    st.tuples(st.sampled_from([1, 9]), st.integers(1, 5), st.integers(1, 10)),
+    st.sampled_from([1, 2, 3]),
+    st.integers(1, 12),
+)
+def test_vectors_hold_the_weights_of_each_block(shape, groups, n):
+    kernel = np.arange(1.0, 1 + groups * np.prod(shape))
+    kernel = kernel.reshape(*shape[:-1], groups * shape[-1])
+    starts = blocks.block_starts(kernel.shape[-1], n, groups)
+    vectors = blocks.block_vectors(kernel, n, groups)
+    assert vectors.shape == (len(starts), shape[1], shape[0] * n)
+    for row, start in enumerate(starts):
+        stop = [*starts, kernel.shape[-1]][row + 1]
+        for index in range(shape[1]):
+            expected = kernel[:, index, start:stop].ravel()
+            vector = vectors[row, index]
+            np.testing.assert_array_equal(vector[vector != 0], expected)

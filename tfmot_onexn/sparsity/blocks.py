@@ -65,3 +65,18 @@ def expand_blocks(
     widths = np.diff(starts, append=kernel_shape[-1])
     values_io = np.repeat(block_values, widths, axis=1)
     return np.ascontiguousarray(np.broadcast_to(values_io, tuple(kernel_shape)))
+
+
+def block_vectors(kernel: np.ndarray, n: int, groups: int = 1) -> np.ndarray:
+    """Returns the weights of each block ``[rows, in, window * n]``.
+
+    Blocks of a narrower row are filled up with zeros.
+    """
+    validate_block_size(n)
+    in_channels, out_channels = kernel.shape[-2:]
+    width = out_channels // groups
+    rows = num_block_rows(width, n)
+    kernel_wigo = kernel.reshape(-1, in_channels, groups, width)
+    kernel_wigo = np.pad(kernel_wigo, [(0, 0)] * 3 + [(0, rows * n - width)])
+    vectors_wirn = kernel_wigo.reshape(-1, in_channels, groups * rows, n)
+    return vectors_wirn.transpose(2, 1, 0, 3).reshape(groups * rows, in_channels, -1)
