@@ -13,6 +13,7 @@ from tfmot_onexn.graph import rearrange as rearrange_lib
 from tfmot_onexn.graph import surgery, tracing
 from tfmot_onexn.pruning import checks, filters, policy, wrapping
 from tfmot_onexn.pruning import schedule as schedule_lib
+from tfmot_onexn.pruning.soft_uniform import PruneSoftUniform1xN
 from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
 from tfmot_onexn.sparsity import masks
 from tfmot_onexn.sparsity.masks import Pattern
@@ -236,8 +237,10 @@ def prune_scope():
         {
             "PruneLowMagnitude": pruning_wrapper.PruneLowMagnitude,
             "PruneLowMagnitude1xN": PruneLowMagnitude1xN,
+            "PruneSoftUniform1xN": PruneSoftUniform1xN,
             "PruneFilters": filters.PruneFilters,
             "OneShot": schedule_lib.OneShot,
+            "SoftUniformRamp": schedule_lib.SoftUniformRamp,
         }
     )
 
