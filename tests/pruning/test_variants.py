@@ -4,7 +4,8 @@ import tf_keras
 from graphs import images, relative_error, small_network
 
 from tfmot_onexn.networks.random_weights import randomize
-from tfmot_onexn.pruning.variants import VARIANTS, Variant
+from tfmot_onexn.pruning import schedule
+from tfmot_onexn.pruning.variants import VARIANTS, Soft, Variant
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def test_each_variant_ships_what_it_trained(model, method):
         assert relative_error(final(x), model(x)) == 0
     else:
         assert relative_error(final(x), model(x)) > 0.1
-    if method in ("weight", "onexn"):
+    if method in ("weight", "onexn", "subp"):
         np.testing.assert_allclose(pointwise_zeros(final), 0.5, atol=0.02)
     if method == "filter":
         assert final.get_layer("expand").filters == 24
@@ -57,6 +58,31 @@ def test_rows_tell_what_matters_to_the_variant():
     assert Variant("weight", 0.5, n=8).row()["n"] is None
     row = Variant("onexn", 0.75, n=8, rearrange="l1").row()
     assert (row["n"], row["sparsity"], row["rearrange"]) == (8, 0.75, "l1")
+
+
+def test_subp_is_uniform_and_pruned_on_a_ramp(model):
+    soft = Soft(0.1, 0.5, 2, "linear", "l1", 0.5, 0.1, 1e-3, 7)
+    variant = Variant("subp", 0.75, n=8, soft=soft)
+    row = variant.row()
+    assert (row["n"], row["uniform"], row["rearrange"]) == (8, True, None)
+    ramp = variant.schedule(epochs=20, steps_per_epoch=5)
+    expected = schedule.SoftUniformRamp(0.75, 1 + 10, 1 + 50, 10, "linear")
+    assert ramp.get_config() == expected.get_config()
+    wrapper = variant.prune(model, ramp).get_layer("prune_soft_uniform_1xn_expand")
+    config = wrapper.get_config()
+    assert config["pruning_schedule"] == ramp.get_config()
+    found = [config[name] for name in ("n", "criterion", "alpha", "seed")]
+    assert found == [8, "l1", 0.5, 7]
+    assert (config["temperature"], config["decay"]) == (0.1, 1e-3)
+    final = variant.finish(variant.prune(model))
+    kernel = final.get_layer("expand").kernel.numpy()[0, 0]
+    assert set((kernel != 0).sum(axis=0)) == {4}
+
+
+@pytest.mark.parametrize("method", ["dense", "weight", "filter", "onexn"])
+def test_other_variants_are_pruned_at_once(method):
+    when = Variant(method, 0.75).schedule(epochs=20, steps_per_epoch=5)
+    assert when.get_config() == schedule.OneShot(0.75).get_config()
 
 
 def test_an_unknown_variant_is_refused():
