@@ -44,6 +44,7 @@ def test_arguments_that_make_no_sense_are_refused(onexn, model_file, tmp_path):
         (("-o", path, "--data", tmp_path / "images"), "No images in"),
         (("-o", path, "--data", "digits"), "tells 4 classes apart"),
         (("-o", tmp_path / "out.h5"), "must end in .keras"),
+        (("-o", path, "--method", "subp"), "trains from scratch: give --data"),
         (("-o", tmp_path / "none" / "out.keras"), "No such file or directory"),
     ]:
         code, _, errors = onexn("prune", model_file, *arguments)
@@ -72,6 +73,23 @@ def test_a_model_is_fine_tuned_on_an_image_folder(onexn, model_file, images, tmp
         assert code == 0
         assert "top-1 on 8 test images: " in output
         assert sorted(os.listdir(tmp_path)) == ["images", "out.keras"]
+
+
+def test_subp_trains_and_prunes_on_a_ramp(onexn, model_file, images, tmp_path):
+    path = tmp_path / "out.keras"
+    command = ("prune", model_file, "-o", path, "--data", images, "--method", "subp")
+    code, output, _ = onexn(
+        *(*command, "--n", 8, "--epochs", 2, "--batch-size", 8, "--ramp-end", 0.5),
+        *("--criterion", "l1", "--temperature", "inf", "--mask-interval", 0.25),
+    )
+    assert code == 0
+    assert "top-1 on 8 test images: " in output
+    layer = tf_keras.models.load_model(path, compile=False).get_layer("expand")
+    kept = (layer.kernel.numpy()[0, 0] != 0).sum(axis=0)
+    assert set(kept) == {layer.kernel.shape[2] // 2}
+    code, _, errors = onexn(*command, "--ramp-begin", 0.8, "--ramp-end", 0.5)
+    assert code == 1
+    assert "0 <= begin <= end <= 1, found 0.8 and 0.5" in errors
 
 
 def test_an_image_that_cannot_be_read_is_named(onexn, model_file, images, tmp_path):

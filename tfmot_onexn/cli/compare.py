@@ -29,7 +29,10 @@ def add(commands) -> None:
         "--model", default="mobilenet_v2", metavar="MODEL", help=common.MODEL_HELP
     )
     parser.add_argument(
-        "--variants", default="dense,weight,filter,onexn", help="comma-separated"
+        "--variants",
+        default="dense,weight,filter,onexn",
+        help="comma-separated; subp, which trains from scratch, shows with uniform "
+        "masks its size and speed only",
     )
     parser.add_argument("--sparsity", default="0.5", help="comma-separated shares")
     common.add_pattern(parser)

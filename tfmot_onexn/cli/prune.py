@@ -3,8 +3,15 @@
 import argparse
 import dataclasses
 import sys
+from typing import TYPE_CHECKING
 
 from tfmot_onexn.cli import common
+
+if TYPE_CHECKING:
+    import tf_keras
+
+    from tfmot_onexn.networks.datasets import Dataset
+    from tfmot_onexn.pruning.variants import Variant
 
 
 def add(commands) -> None:
@@ -15,12 +22,13 @@ def add(commands) -> None:
         run,
         "Prune a network, fine-tune it, and save it without wrappers.",
         "With --data the network is fine-tuned; its state is kept beside OUT after "
-        "each epoch, and the same command goes on where it was interrupted.",
+        "each epoch, and the same command goes on where it was interrupted. With "
+        "--method subp it is trained from scratch and pruned meanwhile.",
     )
     parser.add_argument("model", metavar="MODEL", help=common.MODEL_HELP)
     parser.add_argument("-o", "--output", required=True, metavar="OUT.keras")
     parser.add_argument(
-        "--method", choices=("onexn", "weight", "filter"), default="onexn"
+        "--method", choices=("onexn", "subp", "weight", "filter"), default="onexn"
     )
     parser.add_argument("--sparsity", type=float, default=0.5, help="share of zeros")
     common.add_pattern(parser)
@@ -36,7 +44,42 @@ def add(commands) -> None:
     tuning.add_argument("--epochs", type=int, default=10)
     tuning.add_argument("--batch-size", type=int, default=64)
     tuning.add_argument("--learning-rate", type=float, default=0.05)
+    _add_soft(parser)
     common.add_network(parser)
+
+
+def _add_soft(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("--method subp")
+    group.add_argument(
+        "--ramp-begin", type=float, default=0.05, help="as a share of the epochs"
+    )
+    group.add_argument(
+        "--ramp-end", type=float, default=0.9, help="from there on the masks stand"
+    )
+    group.add_argument(
+        "--ramp", choices=("cubic", "linear", "cos", "exp"), default="cubic"
+    )
+    group.add_argument(
+        "--mask-interval", type=float, default=1.0, help="epochs between renewals"
+    )
+    group.add_argument(
+        "--criterion",
+        choices=("bpar", "l1", "l2"),
+        default="bpar",
+        help="what ranks blocks; bpar is magnitude less redundancy",
+    )
+    group.add_argument(
+        "--redundancy", type=float, default=1.0, help="its weight in bpar"
+    )
+    group.add_argument(
+        "--temperature",
+        type=float,
+        default=1.0,
+        help="of the lot by which blocks grow back: near 0 the best do, at inf any",
+    )
+    group.add_argument(
+        "--decay", type=float, default=2e-4, help="of the weights behind the masks"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -48,9 +91,9 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.output.endswith(".keras"):
         raise ValueError(f"{arguments.output} must end in .keras, Keras' own format.")
     files.require_writable(arguments.output)
-    variant = common.variant(arguments, arguments.method, arguments.sparsity)
+    variant = _variant(arguments)
     model, dataset = common.network(arguments, arguments.data)
-    pruned = variant.prune(variant.prepare(model))
+    pruned = _pruned(arguments, variant, model, dataset)
     checkpoints = f"{arguments.output}.checkpoints"
     if dataset is not None:
         _fine_tune(arguments, pruned, dataset, variant, checkpoints)
@@ -66,6 +109,49 @@ def run(arguments: argparse.Namespace) -> int:
         print(f"top-1 on {len(dataset.test_labels)} test images: {100 * top1:.2f} %")
     print(f"Saved {arguments.output}; look at it with `onexn summary`.")
     return 0
+
+
+def _variant(arguments: argparse.Namespace) -> "Variant":
+    from tfmot_onexn.pruning.variants import Soft
+
+    variant = common.variant(arguments, arguments.method, arguments.sparsity)
+    if arguments.method != "subp":
+        return variant
+    if not arguments.data:
+        raise ValueError(
+            "--method subp prunes while the network trains from scratch: give --data. "
+            "Without training, --method onexn --uniform makes such masks."
+        )
+    if not 0 <= arguments.ramp_begin <= arguments.ramp_end <= 1:
+        raise ValueError(
+            "--ramp-begin and --ramp-end are shares of the epochs with 0 <= begin <= "
+            f"end <= 1, found {arguments.ramp_begin} and {arguments.ramp_end}."
+        )
+    soft = Soft(
+        begin=arguments.ramp_begin,
+        end=arguments.ramp_end,
+        interval=arguments.mask_interval,
+        ramp=arguments.ramp,
+        criterion=arguments.criterion,
+        alpha=arguments.redundancy,
+        temperature=arguments.temperature,
+        decay=arguments.decay,
+        seed=arguments.seed,
+    )
+    return dataclasses.replace(variant, soft=soft)
+
+
+def _pruned(
+    arguments: argparse.Namespace,
+    variant: "Variant",
+    model: "tf_keras.Model",
+    dataset: "Dataset | None",
+) -> "tf_keras.Model":
+    when = None
+    if dataset is not None:
+        steps = len(dataset.train_batches(arguments.batch_size))
+        when = variant.schedule(arguments.epochs, steps)
+    return variant.prune(variant.prepare(model), when)
 
 
 def _fine_tune(arguments, pruned, dataset, variant, checkpoints: str) -> None:
