@@ -82,8 +82,7 @@ def find_orders(
         with budget.share(task) as of_task:
             return task.search(n, method, uniform=uniform, seed=seed, seconds=of_task)
 
-    found = _in_threads(search, tasks, verbose)
-    return {task.group: order for task, order in zip(tasks, found, strict=True)}
+    return _in_threads(search, tasks, verbose)
 
 
 def producing_kernels(
@@ -147,7 +146,7 @@ class _Task:
 
     @property
     def work(self) -> int:
-        """What a sweep over all pairs of channels costs."""
+        """What trying all pairs of channels costs."""
         return self.group.size * sum(kernel.size for kernel in self.kernels)
 
 
@@ -179,9 +178,11 @@ def _producing(
 
 
 def _in_threads(
-    search: Callable[[_Task], np.ndarray], tasks: Sequence[_Task], verbose: bool
-) -> list[np.ndarray]:
-    """Returns what a search finds for each task, with a progress bar."""
+    search: Callable[[_Task], np.ndarray], tasks: list[_Task], verbose: bool
+) -> dict[cg.ChannelGroup, np.ndarray]:
+    """Returns what a search finds for each task's group, with a progress bar."""
+    # the largest first, so that no thread is left with it at the end
+    tasks.sort(key=lambda task: task.work, reverse=True)
     # NumPy works outside the interpreter lock, so threads share the cores
     with concurrent.futures.ThreadPoolExecutor(_num_workers()) as pool:
         bar = rich.progress.track(
@@ -192,7 +193,7 @@ def _in_threads(
             transient=True,
             disable=not (verbose and sys.stderr.isatty()),
         )
-        found = list(bar)
+        found = {task.group: order for task, order in zip(tasks, bar, strict=True)}
     _return_freed_memory()
     return found
 

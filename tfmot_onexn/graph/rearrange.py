@@ -52,8 +52,8 @@ def rearrange(
       prunable: which layers will be pruned; their kernels decide the order.
       uniform: for masks with the same number of blocks in every block row.
       saliency: the criterion, see `sparsity.saliency`.
-      seed: orders the exchanges of "swaps".
-      seconds: time for the search; when it is spent, the best orders so far are taken.
+      seed: of the search.
+      seconds: time for the search, None for as much as mostly pays. More may keep more.
       verbose: show a progress bar on a terminal.
 
     Returns:

@@ -14,14 +14,15 @@ _RELATIVE_GAIN = 1e-5
 def assign(objective: Objective, order: np.ndarray, deadline: float) -> np.ndarray:
     """Alternates masks and balanced assignments while what is kept grows."""
     kept = objective.kept(order)
-    row_of_seat = np.arange(objective.num_filters) // objective.n
     for _ in range(_MAX_ASSIGNMENTS):
         if time.monotonic() > deadline:
             break
         sums_rk = objective.block_sums(order)
-        mask_rk = (sums_rk >= objective.thresholds(sums_rk)).astype(np.float32)
+        mask_rk = (sums_rk >= objective.thresholds(sums_rk)[0]).astype(np.float32)
         gain_mr = objective.scores_mk @ mask_rk.T
-        filters, seats = linear_sum_assignment(gain_mr[:, row_of_seat], maximize=True)
+        filters, seats = linear_sum_assignment(
+            gain_mr[:, objective.row_of_seat], maximize=True
+        )
         candidate = np.empty_like(order)
         candidate[seats] = filters
         candidate_kept = objective.kept(candidate)

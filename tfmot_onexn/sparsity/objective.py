@@ -18,6 +18,7 @@ class Objective:
     Attributes:
       scores_mk: contributions ``[M, K]``, float32, summed over the window.
       segments: the columns of each kernel.
+      row_of_seat: the block row ``[M]`` of each position in an order.
       budgets: blocks that stay, of each kernel, or of each row of it if uniform.
     """
 
@@ -42,6 +43,7 @@ class Objective:
         self.scores_mk = np.concatenate(per_kernel, axis=1).astype(np.float32)
         self.num_filters = self.scores_mk.shape[0]
         self.num_rows = blocks.num_block_rows(self.num_filters, n)
+        self.row_of_seat = np.arange(self.num_filters) // n
         ends = np.cumsum([matrix.shape[1] for matrix in per_kernel])
         self.segments = [
             slice(end - matrix.shape[1], end)
@@ -53,41 +55,36 @@ class Objective:
             for matrix, share in zip(per_kernel, sparsities, strict=True)
         ]
 
-    def rows_of(self, order: np.ndarray) -> np.ndarray:
-        """Returns the block row ``[M]`` of each filter under an order."""
-        rows = np.empty(self.num_filters, np.int64)
-        rows[order] = np.arange(self.num_filters) // self.n
-        return rows
-
     def block_sums(self, order: np.ndarray) -> np.ndarray:
         """Returns the saliency ``[rows, K]`` of each block under an order."""
         starts = np.arange(0, self.num_filters, self.n)
         return np.add.reduceat(self.scores_mk[order], starts, axis=0)
 
-    def thresholds(self, sums_rk: np.ndarray) -> np.ndarray:
-        """Returns the smallest kept saliency for each block ``[rows, K]``."""
-        thresholds = np.empty_like(sums_rk)
-        for segment, budget in zip(self.segments, self.budgets, strict=True):
-            part = sums_rk[:, segment]
-            if self.uniform:
-                column = part.shape[1] - budget
-                smallest = np.partition(part, column, axis=1)[:, column]
-                thresholds[:, segment] = smallest[:, None]
-            else:
-                index = part.size - budget
-                thresholds[:, segment] = np.partition(part, index, axis=None)[index]
-        return thresholds
+    def thresholds(self, sums_rk: np.ndarray) -> tuple[np.ndarray, float]:
+        """Returns the smallest kept saliency, and all that is kept.
 
-    def kept(self, order: np.ndarray) -> float:
-        """Returns the saliency kept after 1xN pruning, summed over the kernels."""
-        sums_rk = self.block_sums(order)
+        Args:
+          sums_rk: the saliency of each block ``[rows, K]``.
+
+        Returns:
+          The threshold that each block is held against ``[rows, K]``, and the saliency
+          kept after 1xN pruning, summed over the kernels.
+        """
+        thresholds = np.empty_like(sums_rk)
         total = 0.0
         for segment, budget in zip(self.segments, self.budgets, strict=True):
             part = sums_rk[:, segment]
-            axis, count = (1, part.shape[1]) if self.uniform else (None, part.size)
-            ranked = np.partition(part, count - budget, axis=axis)
-            total += float(ranked[..., count - budget :].sum(dtype=np.float64))
-        return total
+            if not self.uniform:
+                part = part.reshape(1, -1)
+            first = part.shape[1] - budget
+            kept = np.partition(part, first, axis=1)[:, first:]
+            thresholds[:, segment] = kept[:, :1]
+            total += float(kept.sum(dtype=np.float64))
+        return thresholds, total
+
+    def kept(self, order: np.ndarray) -> float:
+        """Returns the saliency kept after 1xN pruning under an order."""
+        return self.thresholds(self.block_sums(order))[1]
 
     def better(self, first: np.ndarray, second: np.ndarray) -> np.ndarray:
         """Returns the order that keeps more, of equal ones the first."""

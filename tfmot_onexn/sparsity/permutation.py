@@ -6,8 +6,8 @@ three methods, each of which keeps at least as much as the one before:
   l1          filters sorted by their norm, largest first
   assignment  in turn: the masks for fixed block rows, then a balanced linear
               assignment of filters to rows for fixed masks
-  swaps       from the better of these, pairs of filters change rows at a fixed
-              threshold while the kept saliency grows, then the threshold is renewed
+  swaps       filters change rows, one of each row at a time, by an assignment at
+              fixed thresholds; then the thresholds are renewed (see `annealing`)
 
 Kernels that share their output channels are searched together: their contributions
 stand side by side in one matrix ``[M, K]``, each kernel with a budget of its own.
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfmot_onexn.sparsity import assignment, swaps
+from tfmot_onexn.sparsity import annealing, assignment
 from tfmot_onexn.sparsity.objective import Objective
 
 METHODS = ("l1", "assignment", "swaps")
@@ -89,9 +89,10 @@ def search(
       contributions: each weight's share of its block's saliency, at least 0, in the
         kernels' shapes; takes the place of ``saliency``. The second-order saliency of
         post-training pruning comes in this way.
-      seed: orders the exchanges of "swaps".
-      seconds: time for the search; when it is spent, the best order so far is
-        returned. Without it the same seed gives the same order.
+      seed: of the noise in "swaps".
+      seconds: time for the search, None for as much as mostly pays. More may find
+        more; when little is left, the best order so far is returned. Without a limit
+        the same seed gives the same order.
 
     Returns:
       ``order [M]``: position i takes the filter ``order[i]``.
@@ -112,4 +113,4 @@ def search(
     order = assignment.assign(objective, order, deadline)
     if method == "assignment":
         return order
-    return swaps.swap(objective, order, seed, deadline)
+    return annealing.anneal(objective, order, seed, deadline)
