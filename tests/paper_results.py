@@ -7,7 +7,7 @@ import tf_keras
 from tfmot_onexn.experiments.papers.balance import RowCounts
 from tfmot_onexn.experiments.papers.fig2b import Kept
 from tfmot_onexn.experiments.papers.fig5 import Latency
-from tfmot_onexn.experiments.papers.trainings import Dense, Tuned
+from tfmot_onexn.experiments.papers.trainings import Dense, FromScratch, Tuned
 
 layers = tf_keras.layers
 
@@ -37,6 +37,8 @@ def result_of(job):
         top1 += 0.01 * job.seed + 0.005 * (job.variant.rearrange == "swaps")
         kept = {"top1_masked": 0.1, "kept": 0.6, "sparsity": job.variant.sparsity}
         return {"top1": top1, "loss": 1.0, "dense": "0", **kept}
+    if isinstance(job, FromScratch):
+        return {"top1": 0.76 + 0.01 * job.seed, "loss": 1.0, "sparsity": 0.5}
     if isinstance(job, Kept):
         ways = {"none": 0.5, "l1": 0.6, "swaps": 0.7, "weights": 0.9}
         return {"first": ways[job.way], "second": ways[job.way] - 0.1}

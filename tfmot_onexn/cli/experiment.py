@@ -24,6 +24,7 @@ _NAMES = {
     "fig2b": "l1 norm kept in each layer, with and without rearrangement",
     "fig4": "accuracy over p, MobileNet and MobileNetV2",
     "fig5": "accuracy against the artifacts' measured latency, MobileNetV2",
+    "subp": "from scratch against 1×N fine-tuned, N = 16 and 32",
     "balance": "block rows over 1 to 8 threads: plain, sorted, uniform",
 }
 

@@ -74,6 +74,24 @@ def test_machines_and_dates_are_told_once(store):
     assert " to " not in told
 
 
+@dataclasses.dataclass(frozen=True)
+class Options:
+    base: float
+    exponent: float = 2.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Power(Square):
+    options: Options = Options(1)
+
+
+def test_results_outlive_new_options_that_have_their_default():
+    assert Power(3).fields() == {"kind": "Power", "number": 3}
+    assert Power(3, Options(2)).fields()["options"] == {"base": 2}
+    assert Power(3, Options(2, 3)).fields()["options"] == {"base": 2, "exponent": 3}
+    assert Power(3, Options(2)).key() != Power(3, Options(2, 3)).key()
+
+
 def test_digests_differ_where_fields_do():
     assert digest({"a": 1}) == digest({"a": 1}) != digest({"a": 2})
     assert Square(1).key() != Square(1.0000001).key()

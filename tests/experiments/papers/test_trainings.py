@@ -5,9 +5,14 @@ import pytest
 
 from tfmot_onexn.experiments.papers.experiment import onexn
 from tfmot_onexn.experiments.papers.jobs import Store
-from tfmot_onexn.experiments.papers.trainings import Dense, Tuned, kept_and_pruned
+from tfmot_onexn.experiments.papers.trainings import (
+    Dense,
+    FromScratch,
+    Tuned,
+    kept_and_pruned,
+)
 from tfmot_onexn.experiments.papers.workshop import Sources, Workshop
-from tfmot_onexn.pruning.variants import Variant
+from tfmot_onexn.pruning.variants import Soft, Variant
 
 
 @pytest.fixture
@@ -37,6 +42,15 @@ def test_seeds_differ_in_the_order_of_images(workshop, quick):
     ]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert losses[0] != pytest.approx(losses[2], rel=1e-4)
+
+
+def test_a_network_is_pruned_while_it_trains_from_scratch(workshop, quick):
+    subject = quick.of("mobilenet")
+    job = FromScratch(subject, Variant("subp", 0.5, 4, soft=Soft(seed=3)), 3)
+    found = job.work(workshop)
+    assert found["sparsity"] == 0.5
+    assert 0 < found["top1"] < 1
+    assert job.label() == "mobilenet subp p0.5 n4 seed3"
 
 
 def test_labels_tell_jobs_apart(quick):

@@ -40,14 +40,27 @@ class Job(abc.ABC):
         """Does the job; returns plain values for JSON."""
 
     def fields(self) -> dict[str, Any]:
-        """Returns the kind and the fields as plain values."""
-        plain = json.loads(json.dumps(dataclasses.asdict(self)))
-        return {"kind": type(self).__name__, **plain}
+        """Returns the kind and the fields as plain values.
+
+        Fields that have their default are left out, so that results outlive new
+        options.
+        """
+        return {"kind": type(self).__name__, **json.loads(json.dumps(_plain(self)))}
 
     def key(self) -> str:
         """Returns the name of the result's file: a label, and a hash of the fields."""
         label = re.sub(r"[^a-z0-9.]+", "-", self.label().lower()).strip("-")
         return f"{label}-{digest(self.fields())}"
+
+
+def _plain(value: Any) -> Any:
+    if not dataclasses.is_dataclass(value):
+        return value
+    return {
+        field.name: _plain(own)
+        for field in dataclasses.fields(value)
+        if (own := getattr(value, field.name)) != field.default
+    }
 
 
 def digest(fields: dict[str, Any]) -> str:

@@ -12,13 +12,14 @@ from tfmot_onexn.experiments.papers.fig5 import FIG5
 from tfmot_onexn.experiments.papers.jobs import Job, Store
 from tfmot_onexn.experiments.papers.pages import Page
 from tfmot_onexn.experiments.papers.settings import Setting
+from tfmot_onexn.experiments.papers.subp import SUBP
 from tfmot_onexn.experiments.papers.table1 import TABLE1
 from tfmot_onexn.experiments.papers.table2 import TABLE2
 from tfmot_onexn.experiments.papers.workshop import Sources
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
-    for experiment in (TABLE1, TABLE2, FIG2B, FIG4, FIG5, BALANCE)
+    for experiment in (TABLE1, TABLE2, FIG2B, FIG4, FIG5, SUBP, BALANCE)
 }
 
 # (jobs in all, jobs without a result) -> told of each job that is done

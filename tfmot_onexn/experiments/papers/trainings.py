@@ -89,6 +89,46 @@ class Tuned(Job):
         }
 
 
+@dataclasses.dataclass(frozen=True)
+class FromScratch(Job):
+    """Trains a network from random weights and prunes it meanwhile (SUBP).
+
+    It takes as many epochs as the dense network and its fine-tuning together.
+
+    Attributes:
+      variant: with the method "subp".
+      seed: of the first weights, the order of images and their augmentation.
+    """
+
+    subject: Subject
+    variant: Variant
+    seed: int
+
+    def label(self) -> str:
+        variant = self.variant
+        settings = f"p{variant.sparsity:g} n{variant.n} seed{self.seed}"
+        return f"{self.subject.network} {variant.method} {settings}"
+
+    def work(self, workshop: Workshop) -> Result:
+        recipe = Recipe(
+            epochs=self.subject.dense_epochs + self.subject.tuning_epochs,
+            batch_size=self.subject.batch_size,
+            learning_rate=self.subject.dense_rate,
+            seed=self.seed,
+        )
+        model = workshop.untrained(self.subject, self.seed)
+        dataset = workshop.dataset_for(self.subject, model)
+        steps = len(dataset.train_batches(recipe.batch_size))
+        when = self.variant.schedule(recipe.epochs, steps)
+        pruned = self.variant.prune(model, when)
+        fine_tune(pruned, dataset, recipe)
+        batches = dataset.test_batches()
+        with batches.plain_errors():
+            loss, top1 = pruned.evaluate(batches, verbose=0)
+        _, sparsity = kept_and_pruned(model, pruned)
+        return {"top1": top1, "loss": loss, "sparsity": sparsity}
+
+
 def kept_and_pruned(
     dense: tf_keras.Model, pruned: tf_keras.Model
 ) -> tuple[float, float]:
