@@ -39,7 +39,7 @@ def start(*arguments, count=2):
     return processes
 
 
-def finish(processes, timeout=120):
+def finish(processes, timeout=300):
     """Waits for the workers; returns each one's exit code, stdout and stderr.
 
     Workers that wait for each other for ever are killed, so that their stderr shows in
@@ -57,7 +57,7 @@ def finish(processes, timeout=120):
     return results
 
 
-def finish_well(processes, timeout=120):
+def finish_well(processes, timeout=300):
     """Waits for workers that must succeed; returns each one's stdout."""
     results = finish(processes, timeout)
     for code, _, errors in results:

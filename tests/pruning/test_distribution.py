@@ -88,7 +88,7 @@ def test_two_devices_train_as_one(expected, tmp_path):
         [sys.executable, "-m", "replicas", "mirrored", tmp_path],
         env=clusters.ENVIRONMENT,
         check=True,
-        timeout=200,
+        timeout=300,
     )
     found = np.load(tmp_path / "chief.npz")
     assert_trained_as_on_one_device(found, expected, 2)
@@ -98,7 +98,7 @@ def test_two_devices_train_as_one(expected, tmp_path):
 
 def test_two_workers_train_as_one(expected, tmp_path):
     processes = clusters.start("-m", "replicas", "multiworker", tmp_path)
-    clusters.finish_well(processes, 200)
+    clusters.finish_well(processes)
     for name in ("chief", "other"):
         found = np.load(tmp_path / f"{name}.npz")
         assert_trained_as_on_one_device(found, expected, 1)
