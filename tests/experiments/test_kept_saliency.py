@@ -1,33 +1,43 @@
 import numpy as np
+import pytest
+from graphs import small_network
 
 from tfmot_onexn.experiments import kept_saliency
+from tfmot_onexn.networks.random_weights import randomize
 
 
-def test_ways_keep_more_and_more(rng):
-    network = [
-        [rng.normal(size=(1, 1, 12, 32)).astype(np.float32)],
-        [rng.normal(size=(1, 1, 8, 24)).astype(np.float32) for _ in range(2)],
-    ]
-    shares = [kept_saliency.kept(network, 4, 0.5, way)[0] for way in kept_saliency.WAYS]
+@pytest.fixture(scope="module")
+def network():
+    return kept_saliency.Network(randomize(small_network(width=2)))
+
+
+def test_ways_keep_more_and_more(network):
+    layers = [network.kept(4, 0.5, way)[0] for way in kept_saliency.WAYS]
+    shares = [kept_saliency.share(kept) for kept in layers]
     assert shares == sorted(shares)
     assert 0.5 < shares[0] < shares[-1] < 0.9
+    assert list(layers[0]) == ["expand", "project", "head"]
 
 
-def test_groups_are_those_that_pruning_would_rearrange():
-    groups = kept_saliency.groups("mobilenet_v2", "random", 0.35)
-    sizes = [[kernel.shape[-1] for kernel in kernels] for kernels in groups]
-    assert max(len(of_group) for of_group in sizes) == 4
-    assert sum(len(of_group) for of_group in sizes) == 34
-    assert all(len(set(of_group)) == 1 for of_group in sizes)
+def test_the_share_of_a_network_weighs_layers_by_their_norm(network):
+    layers, _ = network.kept(4, 0.5, "none")
+    norms = [kept.total for kept in layers.values()]
+    shares = [kept.share for kept in layers.values()]
+    assert kept_saliency.share(layers) == pytest.approx(np.average(shares, None, norms))
+    kernel = network.model.get_layer("head").get_weights()[0]
+    assert layers["head"].total == pytest.approx(np.abs(kernel).sum(), 1e-5)
 
 
-def test_the_table_names_networks_and_gains(capsys, monkeypatch):
-    monkeypatch.setattr(
-        kept_saliency,
-        "groups",
-        lambda *_: [[np.random.default_rng(0).normal(size=(8, 48)).astype(np.float32)]],
-    )
-    kept_saliency.main(["mobilenet:0.75=random"])
+def test_the_tables_name_networks_layers_and_gains(network, capsys, monkeypatch):
+    asked = []
+
+    def build(name, weights, alpha):
+        asked.append((name, weights, alpha))
+        return network.model
+
+    monkeypatch.setattr(kept_saliency.models, "build", build)
+    kept_saliency.main(["mobilenet:0.75=some.npz", "--n", "8", "--layers"])
     output = capsys.readouterr().out
-    assert "mobilenet:0.75" in output
-    assert "swaps" in output
+    assert asked == [("mobilenet", "some.npz", 0.75)]
+    for expected in ("mobilenet:0.75", "swaps", "closed", "project", "layer by layer"):
+        assert expected in output

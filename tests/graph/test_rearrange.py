@@ -6,7 +6,7 @@ from graphs import branches, images, relative_error
 from tfmot_onexn.graph import orders, tracing
 from tfmot_onexn.graph import rearrange as rearrange_lib
 from tfmot_onexn.networks.random_weights import randomize
-from tfmot_onexn.sparsity import permutation
+from tfmot_onexn.sparsity import masks, permutation
 
 
 def kept_share(model, n, sparsity, **kwargs):
@@ -25,12 +25,34 @@ def test_rearranged_mobilenet_keeps_its_function_and_more_saliency(method):
             (32, 32, 3), 0.35, weights=None, classifier_activation=None
         )
     )
-    moved = rearrange_lib.rearrange(model, 8, 0.5, method)
+    moved = rearrange_lib.rearrange(model, 8, 0.5, method, seconds=2.0)
     x = images(model)
     assert relative_error(moved(x), model(x)) <= 1e-11
     before, after = kept_share(model, 8, 0.5), kept_share(moved, 8, 0.5)
     assert all(b >= a - 1e-6 for a, b in zip(before, after, strict=True))
     assert sum(after) > sum(before)
+
+
+def test_what_each_layer_keeps_is_what_its_mask_keeps():
+    model = randomize(branches())
+    found = rearrange_lib.kept_by_layer(model, 3, 0.6, uniform=True, saliency="l2")
+    pointwise = [layer for layer in model.layers if rearrange_lib.pointwise(layer)]
+    assert list(found) == [layer.name for layer in pointwise]
+    for layer in pointwise:
+        kernel = layer.get_weights()[0]
+        mask = masks.block_mask(kernel, 3, 0.6, uniform=True, saliency="l2")
+        kept = np.square(kernel * mask).sum()
+        assert found[layer.name].kept == pytest.approx(kept, 1e-4)
+        assert found[layer.name].share == pytest.approx(
+            kept / np.square(kernel).sum(), 1e-4
+        )
+
+
+def test_a_layer_without_weights_other_than_zero_keeps_all_of_nothing():
+    model = branches()
+    layer = model.get_layer("left")
+    layer.set_weights([np.zeros_like(weight) for weight in layer.get_weights()])
+    assert rearrange_lib.kept_by_layer(model)["left"].share == 1.0
 
 
 def test_uniform_and_custom_choices_of_layers():

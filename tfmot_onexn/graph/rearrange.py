@@ -7,12 +7,15 @@ that a residual add ties to them. The network computes what it did before.
 """
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import tf_keras
 
-from tfmot_onexn.graph import orders, reindex, surgery
+from tfmot_onexn.graph import channel_groups as cg
+from tfmot_onexn.graph import orders, reindex, surgery, tracing
+from tfmot_onexn.sparsity import masks
+from tfmot_onexn.sparsity import saliency as saliency_lib
 
 Layer: TypeAlias = tf_keras.layers.Layer
 
@@ -87,3 +90,61 @@ def rearranged_weights(
     return reindex.reindexed_weights(
         orders.find_orders(model, n, sparsity, method, **options)
     )
+
+
+class Kept(NamedTuple):
+    """The saliency of a layer's kernel, and how much of it 1xN pruning keeps."""
+
+    kept: float
+    total: float
+
+    @property
+    def share(self) -> float:
+        """What is kept of all, in [0, 1]; 1 where there is nothing to keep."""
+        return self.kept / self.total if self.total else 1.0
+
+
+def kept_by_layer(
+    model: tf_keras.Model,
+    n: int = 4,
+    sparsity: float = 0.5,
+    *,
+    prunable: Callable[[Layer], bool] = pointwise,
+    uniform: bool = False,
+    saliency: str = "l1",
+) -> dict[str, Kept]:
+    """Tells what 1xN pruning would keep of each layer, its filters as they stand.
+
+    Before and after `rearrange`, this shows what rearrangement brings to each layer.
+    Layers that a residual add ties share one order, so one may lose what another gains.
+    N = 1 gives what weight pruning keeps of a 1x1 kernel, which no order can exceed.
+
+    Args:
+      model: a functional or built Sequential model without pruning wrappers.
+      n: output channels per block.
+      sparsity: share of blocks that will be pruned, in [0, 1).
+      prunable: which layers to tell of.
+      uniform: the same number of blocks in every block row.
+      saliency: the criterion, see `sparsity.saliency`.
+
+    Raises:
+      ValueError: if the model has no graph or an argument does not fit.
+    """
+    found = {}
+    axes = tracing.trace(model).axes
+    tracing.require_bare(model)
+    for axis in axes:
+        if axis.role == cg.OUTPUT and prunable(axis.layer):
+            kernel = axis.layer.get_weights()[axis.weight]
+            scores = saliency_lib.contributions(kernel, saliency)
+            mask = masks.block_mask(
+                kernel,
+                n,
+                sparsity,
+                uniform=uniform,
+                saliency=saliency,
+                groups=getattr(axis.layer, "groups", 1),
+            )
+            kept, total = scores[mask].sum(dtype=float), scores.sum(dtype=float)
+            found[axis.layer.name] = Kept(float(kept), float(total))
+    return found
