@@ -179,7 +179,7 @@ class SoftUniformRamp(tfmot.PruningSchedule):
 def final_sparsity(schedule: tfmot.PruningSchedule) -> float:
     """Returns the sparsity a schedule ends with."""
     with tf.init_scope():
-        return float(schedule(tf.constant(_LAST_STEP, tf.int64))[1])
+        return float(schedule(tf.constant(_LAST_STEP, tf.int64))[1].numpy())
 
 
 def deserialize(config: dict[str, Any]) -> tfmot.PruningSchedule:

@@ -14,7 +14,6 @@ import zlib
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
 import tf_keras
 from tensorflow_model_optimization.sparsity import keras as tfmot
@@ -203,21 +202,16 @@ class PruneSoftUniform1xN(KernelWrapper):
         return weight - tf.stop_gradient(weight * (1 - mask))
 
     def _renewed(self, index, kernel, kept, sparsity):
-        return self.regrowth.mask(
-            kernel,
-            kept,
+        # the ops of the graph, so that masks do not depend on the callback
+        shape = (-1, *kernel.shape[-2:])
+        mask, lowest = self._renewal()(
+            tf.constant(kernel.reshape(shape), tf.float32),
+            tf.constant(kept.reshape(shape), tf.float32),
             sparsity,
-            self._final_sparsity(),
-            self._noise(index, kernel.shape),
-            prunable.groups(self.layer),
+            self._noise_key(index),
+            self.pruning_step.read_value(),
         )
-
-    def _noise(self, index: int, shape: tuple[int, ...]) -> np.ndarray:
-        """Returns the lot of a weight's blocks ``[in, rows]`` at the step of now."""
-        groups = prunable.groups(self.layer)
-        rows = groups * blocks.num_block_rows(shape[-1] // groups, self.regrowth.n)
-        step = self.pruning_step.read_value()
-        return tf_masks.noise([shape[-2], rows], self._noise_key(index), step).numpy()
+        return mask.numpy().reshape(kernel.shape) > 0, float(lowest)
 
     def _noise_key(self, index: int) -> int:
         return zlib.crc32(f"{self.seed} {self.layer.name} {index}".encode())

@@ -68,9 +68,11 @@ def _keep_largest(scores: tf.Tensor, sparsity: tf.Tensor, uniform: bool):
 
 
 def noise(shape, key: int, step: int) -> tf.Tensor:
-    """Returns uniform noise in [0, 1) that depends on nothing but the arguments."""
+    """Returns uniform noise in [0, 1) that depends on nothing but the arguments.
+
+    It is the same on every device, but code that XLA compiles has noise of its own.
+    """
     seed = tf.stack([tf.cast(key, tf.int64), tf.cast(step, tf.int64)])
-    # the generator that gives the same numbers on every device
     return tf.random.stateless_uniform(shape, seed, alg="philox")
 
 
