@@ -114,3 +114,25 @@ def test_a_ramp_in_epochs_renews_before_the_first_step_of_an_epoch():
 def test_a_ramp_that_makes_no_sense_is_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         schedule.SoftUniformRamp(*arguments)
+
+
+@pytest.mark.parametrize(("one", "final"), SCHEDULES[:3])
+@pytest.mark.parametrize("sparsity", [0.0, 0.2, 0.9])
+def test_a_schedule_can_end_with_another_sparsity(one, final, sparsity):
+    changed = schedule.with_final_sparsity(one, sparsity)
+    assert type(changed) is type(one)
+    assert schedule.final_sparsity(changed) == pytest.approx(sparsity)
+    assert schedule.final_sparsity(one) == final
+    steps = [5, 20, 40, 60]
+    values = [float(changed(tf.constant(step, tf.int64))[1]) for step in steps]
+    assert values == sorted(values)
+    before, after = one.get_config()["config"], changed.get_config()["config"]
+    spared = {"target_sparsity", "initial_sparsity", "final_sparsity"}
+    assert {k: v for k, v in before.items() if k not in spared} == {
+        k: v for k, v in after.items() if k not in spared
+    }
+
+
+def test_a_schedule_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match=r"SoftUniformRamp cannot be given a sparsity"):
+        schedule.with_final_sparsity(schedule.SoftUniformRamp(0.5, 0, 10), 0.3)

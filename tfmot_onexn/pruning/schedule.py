@@ -187,3 +187,33 @@ def deserialize(config: dict[str, Any]) -> tfmot.PruningSchedule:
     known = {kind.__name__: kind for kind in (tfmot.ConstantSparsity,)}
     known["PolynomialDecay"] = tfmot.PolynomialDecay
     return tf_keras.utils.legacy.deserialize_keras_object(config, custom_objects=known)
+
+
+def with_final_sparsity(
+    schedule: tfmot.PruningSchedule, sparsity: float
+) -> tfmot.PruningSchedule:
+    """Returns a copy of a schedule that ends with another sparsity.
+
+    What a gradual schedule begins with falls alike where it ends with less.
+
+    Args:
+      schedule: `OneShot`, or tfmot's ConstantSparsity or PolynomialDecay.
+      sparsity: in [0, 1).
+
+    Raises:
+      ValueError: if it is another schedule.
+    """
+    if type(schedule) in (OneShot, tfmot.ConstantSparsity):
+        settings = schedule.get_config()["config"]
+        return type(schedule)(**{**settings, "target_sparsity": sparsity})
+    if type(schedule) is tfmot.PolynomialDecay:
+        settings = schedule.get_config()["config"]
+        begin = settings["initial_sparsity"]
+        if sparsity < settings["final_sparsity"]:
+            begin *= sparsity / settings["final_sparsity"]
+        changes = {"initial_sparsity": begin, "final_sparsity": sparsity}
+        return tfmot.PolynomialDecay(**{**settings, **changes})
+    raise ValueError(
+        f"{type(schedule).__name__} cannot be given a sparsity for each layer. Use "
+        "OneShot, ConstantSparsity or PolynomialDecay, or allocation='per_layer'."
+    )
