@@ -17,7 +17,7 @@ PUBLIC = {
     *("build_tvm", "convert_to_tflite", "export", "from_keras3", "load_interpreter"),
     "summary",
     *("prune_filters", "prune_low_magnitude_1xN", "prune_scope", "prune_weights"),
-    *("SoftUniformRamp", "prune_soft_uniform_1xN"),
+    *("SoftUniformRamp", "prune_soft_uniform_1xN", "Calibration"),
     *("rearrange", "shrink_filters", "strip_pruning"),
 }
 

@@ -24,6 +24,7 @@ from typing import Any
 os.environ.setdefault("TF_USE_LEGACY_KERAS", "1")
 
 _MODULE_OF = {
+    "Calibration": "tfmot_onexn.pruning.calibration.settings",
     "ConstantSparsity": "tensorflow_model_optimization.sparsity.keras",
     "OneShot": "tfmot_onexn.pruning.schedule",
     "PolynomialDecay": "tensorflow_model_optimization.sparsity.keras",

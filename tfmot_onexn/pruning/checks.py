@@ -93,6 +93,17 @@ def rearrangement(rearrange: str, to_prune) -> str:
     return "none"
 
 
+def needs_graph(argument: str, to_prune) -> None:
+    """Raises ValueError unless it is a model that an argument can be followed in."""
+    if not tracing.is_traceable(to_prune):
+        raise ValueError(
+            f"{argument} needs a functional or built Sequential model, whose layers it "
+            f"compares; found {getattr(to_prune, 'name', type(to_prune).__name__)!r}. "
+            "Build the model on an input shape, or leave the argument out."
+        )
+    tracing.require_bare(to_prune)
+
+
 def validate_width(layer: tf_keras.layers.Layer, n: int) -> None:
     """Raises ValueError if a layer has fewer output channels than a block."""
     width = getattr(layer, "filters", getattr(layer, "units", None))

@@ -1,7 +1,6 @@
 """Wraps a model for pruning, and strips it again."""
 
 import functools
-from collections.abc import Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -9,10 +8,11 @@ import tf_keras
 from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 from tensorflow_model_optimization.sparsity import keras as tfmot
 
-from tfmot_onexn.graph import rearrange as rearrange_lib
 from tfmot_onexn.graph import surgery, tracing
 from tfmot_onexn.pruning import checks, filters, policy, wrapping
 from tfmot_onexn.pruning import schedule as schedule_lib
+from tfmot_onexn.pruning.calibration.settings import Calibration
+from tfmot_onexn.pruning.preparation import Preparation, Prepared
 from tfmot_onexn.pruning.soft_uniform import PruneSoftUniform1xN
 from tfmot_onexn.pruning.wrapper import PruneLowMagnitude1xN
 from tfmot_onexn.sparsity import masks
@@ -29,6 +29,8 @@ def prune_low_magnitude_1xN(  # noqa: N802 (the method's name)
     rearrange: str = "auto",
     uniform: bool = False,
     saliency: str = "l1",
+    allocation: str = "per_layer",
+    calibration: Calibration | np.ndarray | None = None,
     **kwargs: Any,
 ) -> Any:
     """Prunes a model's kernels in 1xN blocks while it trains (paper equations 4, 5).
@@ -56,6 +58,10 @@ def prune_low_magnitude_1xN(  # noqa: N802 (the method's name)
         sparsity is used. The rearranged model computes the same function.
       uniform: keep the same number of blocks in every block row.
       saliency: "l1" or "l2".
+      allocation: "per_layer", the same sparsity in every layer, or one budget of
+        "parameters" or "macs" for all, see `allocation.sparsities`.
+      calibration: images as the model takes them, or a `Calibration`: choose blocks by
+        what outputs lose and solve for what stays, without labels or training.
       **kwargs: for the wrapper, if ``to_prune`` is a layer.
 
     Returns:
@@ -66,19 +72,13 @@ def prune_low_magnitude_1xN(  # noqa: N802 (the method's name)
         layer, the value and the remedy.
     """
     settings: dict[str, Any] = {"n": n, "uniform": uniform, "saliency": saliency}
-    pattern = Pattern(**settings)
-    sparsity = schedule_lib.final_sparsity(pruning_schedule)
-    masks.validate_sparsity(sparsity)
-    checks.validate(to_prune, pruning_policy)
-    method = checks.rearrangement(rearrange, to_prune)
-    if checks.is_single_layer(to_prune):
-        checks.validate_width(to_prune, pattern.n)
-    weights = None
-    if method != "none":
-        weights = _rearranged_weights(
-            to_prune, pattern, sparsity, method, pruning_policy
-        )
-    return _wrap(to_prune, pruning_schedule, pruning_policy, settings, kwargs, weights)
+    preparation = Preparation(
+        Pattern(**settings), pruning_schedule, pruning_policy, allocation, calibration
+    )
+    prepared = preparation.prepare(to_prune, rearrange)
+    return _wrap(
+        prepared.model, pruning_schedule, pruning_policy, settings, kwargs, prepared
+    )
 
 
 def rearranged(
@@ -88,6 +88,8 @@ def rearranged(
     method: str,
     *,
     pruning_policy: tfmot.PruningPolicy,
+    allocation: str = "per_layer",
+    calibration: Calibration | np.ndarray | None = None,
 ) -> tf_keras.Model:
     """Returns a model whose filters are in order for pruning by a policy.
 
@@ -97,33 +99,16 @@ def rearranged(
       sparsity: at the end of pruning, in [0, 1).
       method: one of `sparsity.permutation.METHODS`.
       pruning_policy: which layers will be pruned.
+      allocation: how the sparsity is divided, see `prune_low_magnitude_1xN`.
+      calibration: images to tell by how much an output loses with a weight.
 
     Raises:
       ValueError: if it is another kind of model.
     """
     checks.require_keras_model(model)
-    return surgery.copy_model(
-        model, _rearranged_weights(model, pattern, sparsity, method, pruning_policy)
-    )
-
-
-def _rearranged_weights(
-    model: tf_keras.Model,
-    pattern: Pattern,
-    sparsity: float,
-    method: str,
-    pruning_policy: tfmot.PruningPolicy,
-) -> dict[Layer, list[np.ndarray]]:
-    chosen = {id(leaf) for leaf in policy.chosen_layers(model, pruning_policy)}
-    return rearrange_lib.rearranged_weights(
-        model,
-        pattern.n,
-        sparsity,
-        method,
-        prunable=lambda layer: id(layer) in chosen,
-        uniform=pattern.uniform,
-        saliency=pattern.saliency,
-    )
+    when = schedule_lib.OneShot(sparsity)
+    preparation = Preparation(pattern, when, pruning_policy, allocation, calibration)
+    return surgery.copy_model(model, preparation.rearranged_weights(model, method))
 
 
 def prune_weights(
@@ -251,7 +236,7 @@ def _wrap(
     pruning_policy: tfmot.PruningPolicy,
     settings: dict[str, Any],
     kwargs: dict[str, Any],
-    weights: Mapping[Layer, list[np.ndarray]] | None = None,
+    prepared: Prepared | None = None,
 ):
     if checks.is_single_layer(to_prune):
         settings = {**settings, **kwargs}
@@ -262,5 +247,6 @@ def _wrap(
         ),
         pruning_policy,
         granularity=settings.get("granularity", "block"),
-        weights=weights,
+        weights=prepared.weights if prepared else None,
+        schedules=prepared.schedules if prepared else None,
     )

@@ -22,6 +22,7 @@ def wrap(
     *,
     granularity: str = "block",
     weights: Mapping[Layer, list[np.ndarray]] | None = None,
+    schedules: Mapping[Layer, tfmot.PruningSchedule] | None = None,
 ):
     """Wraps a layer, the prunable ones of a list, or those a policy allows of a model.
 
@@ -31,6 +32,7 @@ def wrap(
       pruning_policy: which layers of a model to wrap.
       granularity: "block" or "weight", see `prunable.is_prunable`.
       weights: as for `map_with_weights`.
+      schedules: of some layers of a model, in place of the wrapper's own.
 
     Raises:
       ValueError: if the policy allows only layers that this granularity cannot prune.
@@ -45,15 +47,19 @@ def wrap(
         ]
     if checks.is_single_layer(to_prune):
         return wrapper(to_prune)
+    schedules = schedules or {}
     leaves = policy.chosen_layers(to_prune, pruning_policy, granularity)
     if not leaves and policy.chosen_layers(to_prune, pruning_policy, "weight"):
         policy.require_chosen(to_prune, pruning_policy, granularity)
     chosen = {id(leaf) for leaf in leaves}
-    return map_with_weights(
-        to_prune,
-        lambda layer, copy: wrapper(copy) if id(layer) in chosen else copy,
-        weights,
-    )
+
+    def wrapped(layer: Layer, copy: Layer) -> Layer:
+        if id(layer) not in chosen:
+            return copy
+        own = {"pruning_schedule": schedules[layer]} if layer in schedules else {}
+        return wrapper(copy, **own)
+
+    return map_with_weights(to_prune, wrapped, weights)
 
 
 def map_with_weights(

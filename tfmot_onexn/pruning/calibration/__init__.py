@@ -1,0 +1,1 @@
+"""Pruning after training: blocks chosen and weights solved on images, no labels."""

@@ -1,0 +1,107 @@
+"""The moments of what a unit reads and of what it should make."""
+
+import numpy as np
+
+from tfmot_onexn.pruning.calibration.samples import Rows, Taps
+
+# filters whose output hardly varies are not blown up without limit
+_SMALLEST_VARIANCE = 1e-4
+
+
+class RowStatistics:
+    """Second moments of rows, about the mean where a bias can hold it.
+
+    Attributes:
+      inputs_sk: ``[samples, K]``, less their mean.
+      targets_sm: ``[samples, M]``, less their mean.
+      mean_k: of the inputs, 0 where no bias can hold what it makes.
+      mean_m: of the targets, likewise.
+      centred: whether they are less their mean.
+      gram_kk: of the inputs ``[K, K]``.
+      ridge: strength of the pull to the dense weights, in units of the Gram matrix.
+    """
+
+    def __init__(self, rows: Rows, ridge: float, *, centred: bool):
+        """Takes over the rows, which it changes.
+
+        Args:
+          rows: of the unit.
+          ridge: as a share of the mean square of the inputs.
+          centred: whether the unit has a bias.
+        """
+        self.inputs_sk, self.targets_sm = rows.inputs_sk, rows.targets_sm
+        self.mean_k = np.zeros(self.inputs_sk.shape[1], np.float32)
+        self.mean_m = np.zeros(self.targets_sm.shape[1], np.float32)
+        self.centred = centred
+        if centred:
+            self.mean_k = self.inputs_sk.mean(axis=0)
+            self.mean_m = self.targets_sm.mean(axis=0)
+            self.inputs_sk -= self.mean_k
+            self.targets_sm -= self.mean_m
+        self.gram_kk = self.inputs_sk.T @ self.inputs_sk / len(self.inputs_sk)
+        self.ridge = ridge * max(float(np.diag(self.gram_kk).mean()), 1e-12)
+
+    @property
+    def ridged_kk(self) -> np.ndarray:
+        """The Gram matrix with the ridge on its diagonal, positive definite."""
+        return self.gram_kk + self.ridge * np.eye(len(self.gram_kk), dtype=np.float32)
+
+    def cross(self, targets_sm: np.ndarray) -> np.ndarray:
+        """Returns ``E[x y^T]`` ``[K, M]``."""
+        return self.inputs_sk.T @ targets_sm / len(targets_sm)
+
+    def fit(self, kernel_km: np.ndarray) -> np.ndarray:
+        """Returns the least-squares fit ``[K, M]`` of a kernel without zeros."""
+        right_km = self.cross(self.targets_sm) + self.ridge * kernel_km
+        return np.linalg.solve(self.ridged_kk, right_km)
+
+    def deviation(self) -> np.ndarray:
+        """Returns the standard deviation of the targets ``[M]``, never 0."""
+        variance_m = (self.targets_sm**2).mean(axis=0)
+        floor = max(_SMALLEST_VARIANCE * float(variance_m.mean()), 1e-20)
+        return np.sqrt(np.maximum(variance_m, floor))
+
+    def moments(self, kernel_km: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns mean and variance ``[M]`` of what a kernel makes."""
+        variance_m = np.einsum("km,km->m", kernel_km, self.gram_kk @ kernel_km)
+        return self.mean_k @ kernel_km, np.maximum(variance_m, 0)
+
+    def error(self, kernel_km: np.ndarray) -> float:
+        """Returns the mean square error over the targets' variance."""
+        lacking = self.targets_sm - self.inputs_sk @ kernel_km
+        total = float((self.targets_sm**2).mean())
+        return float((lacking**2).mean()) / total if total else 0.0
+
+
+class TapStatistics:
+    """The same of a depthwise convolution.
+
+    Attributes:
+      taps: second moments of the windows.
+    """
+
+    def __init__(self, taps: Taps):
+        self.taps = taps
+
+    @property
+    def target_moments(self) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and variance ``[C]`` of the targets."""
+        mean_c = self.taps.cross_ct[:, -1]
+        return mean_c, np.maximum(self.taps.squares_c - mean_c**2, 0)
+
+    def moments(self, taps_tc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns mean and variance ``[C]`` of what taps ``[T, C]`` make."""
+        gram_ctt = self.taps.gram_ctt
+        mean_c = np.einsum("tc,ct->c", taps_tc, gram_ctt[:, -1, :-1])
+        square_c = np.einsum("tc,ctu,uc->c", taps_tc, gram_ctt[:, :-1, :-1], taps_tc)
+        return mean_c, np.maximum(square_c - mean_c**2, 0)
+
+    def error(self, taps_tc: np.ndarray, bias_c: np.ndarray) -> float:
+        """Returns the mean square error over the targets' variance."""
+        weights_ct = np.vstack([taps_tc, bias_c]).T
+        explained_ct = np.einsum("ctu,cu->ct", self.taps.gram_ctt, weights_ct)
+        error_c = self.taps.squares_c + np.einsum(
+            "ct,ct->c", weights_ct, explained_ct - 2 * self.taps.cross_ct
+        )
+        total = float(self.target_moments[1].sum())
+        return float(np.maximum(error_c, 0).sum()) / total if total else 0.0
