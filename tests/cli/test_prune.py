@@ -4,9 +4,11 @@ import subprocess
 import sys
 import time
 
+import clusters
 import numpy as np
 import pytest
 import tf_keras
+from graphs import small_network
 from PIL import Image
 
 from tfmot_onexn import cli
@@ -152,3 +154,71 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(tmp_path):
     for one, other in zip(expected.weights, actual.weights, strict=True):
         np.testing.assert_allclose(other, one, atol=1e-5, err_msg=one.name)
     assert sorted(os.listdir(tmp_path)) == ["killed.keras", "whole.keras"]
+
+
+@pytest.fixture(scope="module")
+def digits_file(tmp_path_factory):
+    """A network with BatchNormalization for the ten digits."""
+    body = small_network(width=2)
+    outputs = tf_keras.layers.Dense(10, "softmax")(body.layers[-2].output)
+    path = tmp_path_factory.mktemp("models") / "digits.keras"
+    tf_keras.Model(body.input, outputs, name="for_digits").save(path)
+    return path
+
+
+def start_workers(model, path, epochs=2):
+    return clusters.start(
+        *("-m", "tfmot_onexn", "prune", model, "-o", path, "--data", "digits"),
+        *("--epochs", epochs, "--batch-size", 250, "--strategy", "multiworker"),
+    )
+
+
+def test_two_workers_prune_one_model(digits_file, tmp_path):
+    path = tmp_path / "out.keras"
+    chief, other = clusters.finish_well(start_workers(digits_file, path))
+    assert "Epoch 2/2" in chief
+    assert "top-1 on 360 test images" in chief
+    assert other == ""
+    assert os.listdir(tmp_path) == ["out.keras"]
+    for name in ("expand", "project", "head"):
+        assert zeros(path, name) == 0.5
+
+
+@pytest.mark.slow
+def test_workers_go_on_after_one_of_them_is_killed(digits_file, tmp_path):
+    path = tmp_path / "out.keras"
+    workers = start_workers(digits_file, path, 30)
+    checkpoint = tmp_path / "out.keras.checkpoints" / "checkpoint"
+    deadline = time.monotonic() + 100
+    while not checkpoint.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    workers[1].kill()
+    (code, output, errors), _ = clusters.finish(workers)
+    assert code == 1, errors
+    assert "Epoch 1/30" in output
+    assert "Epoch 30/30" not in output
+    assert errors.startswith("onexn prune: This worker cannot go on with the others: ")
+    assert errors.count("\n") == 1
+    assert os.listdir(tmp_path) == ["out.keras.checkpoints"]
+
+    chief, other = clusters.finish_well(start_workers(digits_file, path, 30))
+    assert "Epoch 1/30" not in chief
+    assert "Epoch 30/30" in chief
+    assert other == ""
+    assert os.listdir(tmp_path) == ["out.keras"]
+
+
+def test_strategies_that_cannot_be_are_refused(
+    onexn, digits_file, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    path = tmp_path / "out.keras"
+    for arguments, message in [
+        (("--strategy", "mirrored"), "--strategy mirrored spreads the fine-tuning"),
+        (("--data", "digits", "--strategy", "multiworker"), "TF_CONFIG is not set"),
+    ]:
+        code, _, errors = onexn("prune", digits_file, "-o", path, *arguments)
+        assert code == 1
+        assert message in errors
+        assert errors.count("\n") == 1
+    assert os.listdir(tmp_path) == []

@@ -1,3 +1,5 @@
+import hypothesis
+import hypothesis.strategies as st
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -61,6 +63,29 @@ def test_epochs_begun_anew_see_the_same_pixels(rng):
     whole = list(epochs(0, 3))
     np.testing.assert_array_equal(list(epochs(1, 2)), whole[1:])
     assert not np.array_equal(whole[1], whole[2])
+
+
+@hypothesis.given(st.integers(1, 12), st.integers(1, 12), st.integers(1, 5))
+def test_shares_of_a_batch_are_the_batch_and_weigh_as_much(count, batch_size, parts):
+    pixels = np.random.default_rng(0).integers(0, 256, (count, 8, 8, 3), np.uint8)
+    loss = np.random.default_rng(1).normal(size=count)
+    batches = Batches(
+        ArrayImages(pixels),
+        np.arange(count),
+        batch_size,
+        seed=1,
+        augmentation="crop_flip",
+    )
+    for index in range(len(batches)):
+        shares = [batches.share(index, part, parts) for part in range(parts)]
+        inputs, labels = batches[index]
+        for position, whole in enumerate((inputs, labels)):
+            own = [share[position][share[2] > 0] for share in shares]
+            np.testing.assert_array_equal(np.concatenate(own), whole)
+        means = [np.mean(weights * loss[kept]) for _, kept, weights in shares]
+        assert np.mean(means) == pytest.approx(loss[labels].mean(), rel=1e-5)
+        sizes = [len(share[1]) for share in shares]
+        assert 1 <= min(sizes) <= max(sizes) <= min(sizes) + 1
 
 
 @pytest.fixture

@@ -1,8 +1,18 @@
 """Training on several devices, which must be set up before TensorFlow starts."""
 
+import json
 import pathlib
 import subprocess
 import sys
+
+import clusters
+import numpy as np
+import pytest
+import replicas
+import tensorflow as tf
+import tf_keras
+
+from tfmot_onexn.pruning import distribution
 
 SCRIPT = """
 import sys
@@ -52,3 +62,90 @@ def test_masks_follow_their_schedule_on_mirrored_devices():
         check=False,
     )
     assert finished.returncode == 0, finished.stderr[-3000:]
+
+
+@pytest.fixture(scope="module")
+def expected():
+    """What training on one device ends with."""
+    with distribution.strategy("none") as strategy:
+        return replicas.trained(strategy)
+
+
+def assert_trained_as_on_one_device(found, expected, replicas_here):
+    for kind in replicas.WRAP:
+        masks_rtw = found[f"{kind}: masks"]
+        assert len(masks_rtw) == replicas_here
+        for masks_tw in masks_rtw:
+            np.testing.assert_array_equal(masks_tw, expected[f"{kind}: masks"][0])
+        renewals = (np.diff(masks_rtw[0], axis=0) != 0).any(axis=1).sum()
+        assert renewals >= 4, kind
+        name = f"{kind}: weights"
+        np.testing.assert_allclose(found[name], expected[name], atol=1e-5, err_msg=name)
+
+
+def test_two_devices_train_as_one(expected, tmp_path):
+    subprocess.run(
+        [sys.executable, "-m", "replicas", "mirrored", tmp_path],
+        env=clusters.ENVIRONMENT,
+        check=True,
+        timeout=300,
+    )
+    found = np.load(tmp_path / "chief.npz")
+    assert_trained_as_on_one_device(found, expected, 2)
+    assert "hold different values of 'mask'. Start" in found["complaints"][0]
+    assert found["complaints"][1] == ""
+
+
+def test_two_workers_train_as_one(expected, tmp_path):
+    processes = clusters.start("-m", "replicas", "multiworker", tmp_path)
+    clusters.finish_well(processes)
+    for name in ("chief", "other"):
+        found = np.load(tmp_path / f"{name}.npz")
+        assert_trained_as_on_one_device(found, expected, 1)
+        same_weights, same_settings = found["complaints"]
+        assert "hold different values of 'mask'. Start all" in same_weights
+        assert "hold different values of 'settings'. Start" in same_settings
+
+
+def test_names_and_clusters_that_do_not_exist_are_refused(monkeypatch):
+    for name, config, message in [
+        ("parameter_server", None, r"'parameter_server'; choose one of \['none', "),
+        ("multiworker", None, "TF_CONFIG is not set"),
+        ("multiworker", "{}", "TF_CONFIG names no cluster"),
+    ]:
+        monkeypatch.delenv("TF_CONFIG", raising=False)
+        if config:
+            monkeypatch.setenv("TF_CONFIG", config)
+        with (
+            pytest.raises(ValueError, match=message),
+            distribution.strategy(name),
+        ):
+            pass
+
+
+def test_a_cluster_asked_for_after_the_first_tensor_is_refused(monkeypatch):
+    tf.constant(0)
+    cluster, task = {"worker": ["a:1", "b:1"]}, {"type": "worker", "index": 0}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
+    with (
+        pytest.raises(ValueError, match=r"comes too late.*right after the imports"),
+        distribution.strategy("multiworker"),
+    ):
+        pass
+
+
+def test_one_device_is_its_own_chief_and_agrees_with_itself():
+    with distribution.strategy("none") as strategy:
+        assert distribution.is_chief(strategy)
+        distribution.require_same(strategy, {"settings": 1})
+    assert not tf.distribute.has_strategy()
+
+
+def test_state_leaves_out_what_each_replica_keeps_for_itself():
+    norm = tf_keras.layers.BatchNormalization(input_shape=(3,))
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = tf_keras.Sequential([norm])
+        model.compile(tf_keras.optimizers.SGD(0.1, momentum=0.9))
+        model.optimizer.build(model.trainable_variables)
+    names = [name.split(" ")[0].split("/")[-1] for name in distribution.state(model)]
+    assert names == [*("gamma:0", "beta:0"), "iteration:0", *("gamma:0", "beta:0")]

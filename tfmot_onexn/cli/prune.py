@@ -44,6 +44,13 @@ def add(commands) -> None:
     tuning.add_argument("--epochs", type=int, default=10)
     tuning.add_argument("--batch-size", type=int, default=64)
     tuning.add_argument("--learning-rate", type=float, default=0.05)
+    tuning.add_argument(
+        "--strategy",
+        choices=("none", "mirrored", "multiworker"),
+        default="none",
+        help="share each batch among the GPUs of this machine, or, started on each of "
+        "them, among the machines that the variable TF_CONFIG names",
+    )
     _add_soft(parser)
     common.add_network(parser)
 
@@ -84,23 +91,54 @@ def _add_soft(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prunes, fine-tunes and saves."""
+    if not arguments.output.endswith(".keras"):
+        raise ValueError(f"{arguments.output} must end in .keras, Keras' own format.")
+    if arguments.strategy != "none" and not arguments.data:
+        raise ValueError(
+            f"--strategy {arguments.strategy} spreads the fine-tuning; give it --data, "
+            "or leave it out."
+        )
     common.load_tensorflow()
+    from tfmot_onexn.pruning import distribution
+
+    with distribution.strategy(arguments.strategy) as strategy:
+        final, dataset = _pruned(arguments, strategy)
+        if distribution.is_chief(strategy):
+            _save(arguments, final, dataset)
+    return 0
+
+
+def _pruned(
+    arguments: argparse.Namespace, strategy
+) -> "tuple[tf_keras.Model, Dataset | None]":
+    """Returns the pruned model, fine-tuned if there is data, and the data."""
+    from tfmot_onexn.networks import files
+    from tfmot_onexn.pruning import distribution
+
+    if distribution.is_chief(strategy):
+        files.require_writable(arguments.output)
+    variant = _variant(arguments)
+    model, dataset = common.network(arguments, arguments.data)
+    prepared, when = variant.prepare(model), None
+    if dataset is not None:
+        steps = len(dataset.train_batches(arguments.batch_size))
+        when = variant.schedule(arguments.epochs, steps)
+    with strategy.scope():
+        pruned = variant.prune(prepared, when)
+    if dataset is not None:
+        _fine_tune(arguments, pruned, dataset, variant)
+    return variant.finish(pruned), dataset
+
+
+def _save(
+    arguments: argparse.Namespace, final: "tf_keras.Model", dataset: "Dataset | None"
+) -> None:
     from tfmot_onexn.networks import files
     from tfmot_onexn.pruning.fine_tune import discard_checkpoints
 
-    if not arguments.output.endswith(".keras"):
-        raise ValueError(f"{arguments.output} must end in .keras, Keras' own format.")
-    files.require_writable(arguments.output)
-    variant = _variant(arguments)
-    model, dataset = common.network(arguments, arguments.data)
-    pruned = _pruned(arguments, variant, model, dataset)
-    checkpoints = f"{arguments.output}.checkpoints"
-    if dataset is not None:
-        _fine_tune(arguments, pruned, dataset, variant, checkpoints)
-    final = variant.finish(pruned)
     with files.replacing(arguments.output) as path:
         final.save(path)
-    discard_checkpoints(checkpoints)
+    discard_checkpoints(_checkpoints(arguments))
     if dataset is not None:
         final.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         batches = dataset.test_batches()
@@ -108,7 +146,6 @@ def run(arguments: argparse.Namespace) -> int:
             _, top1 = final.evaluate(batches, verbose=0)
         print(f"top-1 on {len(dataset.test_labels)} test images: {100 * top1:.2f} %")
     print(f"Saved {arguments.output}; look at it with `onexn summary`.")
-    return 0
 
 
 def _variant(arguments: argparse.Namespace) -> "Variant":
@@ -141,20 +178,11 @@ def _variant(arguments: argparse.Namespace) -> "Variant":
     return dataclasses.replace(variant, soft=soft)
 
 
-def _pruned(
-    arguments: argparse.Namespace,
-    variant: "Variant",
-    model: "tf_keras.Model",
-    dataset: "Dataset | None",
-) -> "tf_keras.Model":
-    when = None
-    if dataset is not None:
-        steps = len(dataset.train_batches(arguments.batch_size))
-        when = variant.schedule(arguments.epochs, steps)
-    return variant.prune(variant.prepare(model), when)
+def _checkpoints(arguments: argparse.Namespace) -> str:
+    return f"{arguments.output}.checkpoints"
 
 
-def _fine_tune(arguments, pruned, dataset, variant, checkpoints: str) -> None:
+def _fine_tune(arguments, pruned, dataset, variant) -> None:
     from tfmot_onexn.networks.recipe import Recipe
     from tfmot_onexn.pruning.fine_tune import fine_tune
 
@@ -171,7 +199,7 @@ def _fine_tune(arguments, pruned, dataset, variant, checkpoints: str) -> None:
         pruned,
         dataset,
         recipe,
-        checkpoints=checkpoints,
+        checkpoints=_checkpoints(arguments),
         settings={**settings, **dataclasses.asdict(variant)},
         verbose=1 if sys.stdout.isatty() else 2,
     )

@@ -54,9 +54,41 @@ class Batches(tf_keras.utils.Sequence):
     def __len__(self) -> int:
         return -(-len(self._labels) // self._batch_size)
 
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return self._images.shape[1:]
+
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
+        return self._load(self._chosen(index))
+
+    def share(
+        self, index: int, part: int, parts: int
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns a part of a batch, for one of several replicas that train on it.
+
+        Args:
+          index: of the batch.
+          part: from 0.
+          parts: number of replicas.
+
+        Returns:
+          Inputs, labels and float32 weights ``[count]``. The weighted mean of a loss
+          over each part, averaged over the parts, is its mean over the batch. Where
+          there are more parts than images, some get an image of weight 0.
+        """
+        batch = self._chosen(index)
+        own = np.array_split(batch, parts)[part]
+        weight = len(own) * parts / len(batch)
+        if not len(own):
+            own = batch[:1]
+        return *self._load(own), np.full(len(own), weight, np.float32)
+
+    def _chosen(self, index: int) -> np.ndarray:
         start = index * self._batch_size
-        chosen = self._order[start : start + self._batch_size]
+        return self._order[start : start + self._batch_size]
+
+    def _load(self, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         try:
             pixels = augmentation_lib.take(
                 self._augmentation,

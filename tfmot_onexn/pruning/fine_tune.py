@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ import tf_keras
 from tfmot_onexn.networks import files
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.networks.recipe import Recipe
+from tfmot_onexn.pruning import distribution
 from tfmot_onexn.pruning.callbacks import UpdatePruningStep
 
 _SETTINGS = "settings.json"
@@ -35,6 +37,10 @@ def fine_tune(
     model and settings, training goes on after the last whole epoch and ends as if it
     had never stopped.
 
+    A model that was built in the scope of a `tf.distribute` strategy is trained by it,
+    with the same learning rate and batches, which its replicas share; see
+    `pruning.distribution`. All workers call this, and the chief keeps the state.
+
     Args:
       model: a classifier, wrapped or not. It is compiled here.
       dataset: its training images are used.
@@ -46,38 +52,30 @@ def fine_tune(
       verbose: as for ``fit``.
 
     Raises:
-      ValueError: if the classes differ, the checkpoints belong to other settings, or
-        an image cannot be read.
+      ValueError: if the classes differ, the checkpoints belong to other settings,
+        an image cannot be read, or replicas do not hold the same weights or masks.
     """
     _require_same_classes(model, dataset)
     recipe = dataclasses.replace(
         recipe, augmentation=dataset.usual_augmentation(recipe.augmentation)
     )
-    recipe.compile(model, len(dataset.train_batches(recipe.batch_size)))
-    model.optimizer.build(model.trainable_variables)
+    strategy = model.distribute_strategy
+    with strategy.scope():
+        recipe.compile(model, len(dataset.train_batches(recipe.batch_size)))
+        model.optimizer.build(model.trainable_variables)
     used: list[tf_keras.callbacks.Callback] = [UpdatePruningStep(), *callbacks]
+    used.append(_SameMasks())
+    used_here = {"recipe": vars(recipe), "preprocessing": dataset.preprocessing}
+    settings = {**(settings or {}), **used_here}
     first_epoch = 0
     if checkpoints is not None:
         keeper = _Checkpoints(model, pathlib.Path(checkpoints))
-        used_here = {"recipe": vars(recipe), "preprocessing": dataset.preprocessing}
-        first_epoch = keeper.restore({**(settings or {}), **used_here})
+        first_epoch = keeper.restore(settings)
         used.append(keeper)
-    batches = dataset.train_batches(
-        recipe.batch_size,
-        seed=recipe.seed,
-        first_epoch=first_epoch,
-        augmentation=recipe.augmentation,
-    )
+    begun = {"settings": settings, "first epoch": first_epoch}
+    distribution.require_same(strategy, {**begun, **distribution.state(model)})
     if first_epoch < recipe.epochs:
-        with batches.plain_errors():
-            model.fit(
-                batches,
-                initial_epoch=first_epoch,
-                epochs=recipe.epochs,
-                callbacks=used,
-                verbose=verbose,
-                shuffle=False,
-            )
+        _fit(model, dataset, recipe, first_epoch, callbacks=used, verbose=verbose)
 
 
 def discard_checkpoints(checkpoints: str | os.PathLike) -> None:
@@ -86,6 +84,30 @@ def discard_checkpoints(checkpoints: str | os.PathLike) -> None:
     # first, so that what a kill leaves of the folder is not taken for a state
     (folder / "checkpoint").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fit(
+    model: tf_keras.Model, dataset: Dataset, recipe: Recipe, first_epoch: int, **kwargs
+) -> None:
+    strategy = model.distribute_strategy
+    if not distribution.is_chief(strategy):
+        kwargs["verbose"] = 0
+    batches = dataset.train_batches(
+        recipe.batch_size,
+        seed=recipe.seed,
+        first_epoch=first_epoch,
+        augmentation=recipe.augmentation,
+    )
+    alone = strategy.num_replicas_in_sync == 1
+    with batches.plain_errors():
+        model.fit(
+            batches if alone else distribution.shares(batches, strategy),
+            steps_per_epoch=len(batches),
+            initial_epoch=first_epoch,
+            epochs=recipe.epochs,
+            shuffle=False,
+            **kwargs,
+        )
 
 
 def _require_same_classes(model: tf_keras.Model, dataset: Dataset) -> None:
@@ -97,12 +119,22 @@ def _require_same_classes(model: tf_keras.Model, dataset: Dataset) -> None:
         )
 
 
+class _SameMasks(tf_keras.callbacks.Callback):
+    """Ends a training whose replicas have come to choose other masks."""
+
+    def on_epoch_end(self, epoch: int, logs=None) -> None:
+        distribution.require_same(
+            self.model.distribute_strategy, distribution.masks(self.model)
+        )
+
+
 class _Checkpoints(tf_keras.callbacks.Callback):
     """Keeps weights, masks, steps and optimizer state after each epoch."""
 
     def __init__(self, model: tf_keras.Model, folder: pathlib.Path):
         super().__init__()
         self._folder = folder
+        self._strategy = model.distribute_strategy
         self._epochs = tf.Variable(0, dtype=tf.int64, trainable=False)
         self._manager = tf.train.CheckpointManager(
             tf.train.Checkpoint(
@@ -129,7 +161,7 @@ class _Checkpoints(tf_keras.callbacks.Callback):
                     f"settings ({', '.join(differing)}). Repeat that run's settings, "
                     "or delete the folder to start anew."
                 )
-        else:
+        elif distribution.is_chief(self._strategy):
             self._folder.mkdir(parents=True, exist_ok=True)
             files.write(path, json.dumps(wanted, indent=1))
         if self._manager.latest_checkpoint:
@@ -139,4 +171,9 @@ class _Checkpoints(tf_keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch: int, logs=None) -> None:
         self._epochs.assign(epoch + 1)
-        self._manager.save()
+        if distribution.is_chief(self._strategy):
+            self._manager.save()
+            return
+        # what is saved are averages over all replicas, so every worker takes part
+        with tempfile.TemporaryDirectory() as unused:
+            self._manager.checkpoint.save(os.path.join(unused, "state"))
