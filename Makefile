@@ -69,6 +69,7 @@ docs: .venv/ready-docs
 
 bench: .venv/ready
 	$(BIN)/python -m tfmot_onexn.experiments.training_cost
+	$(BIN)/python -m tfmot_onexn.experiments.mask_update
 	$(BIN)/python -m tfmot_onexn.experiments.kept_saliency $(PRETRAINED)
 	$(BIN)/python -m tfmot_onexn.experiments.tracing
 	$(BIN)/python -m tfmot_onexn.experiments.equality
