@@ -91,6 +91,17 @@ def add_pattern(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_strategy(parser) -> None:
+    """Adds what trains on several devices."""
+    parser.add_argument(
+        "--strategy",
+        choices=("none", "mirrored", "multiworker"),
+        default="none",
+        help="share each batch among the GPUs of this machine, or, started on each of "
+        "them, among the machines that the variable TF_CONFIG names",
+    )
+
+
 def add_timing(
     parser: argparse.ArgumentParser, runtimes: str = "tflite,tflite+delegate"
 ) -> None:

@@ -15,6 +15,7 @@ from tfmot_onexn.cli import common
 
 if TYPE_CHECKING:
     from tfmot_onexn.experiments.papers.jobs import Job
+    from tfmot_onexn.experiments.papers.pages import Page
     from tfmot_onexn.experiments.papers.settings import Setting
 
 # names and what they are, known before anything heavy is imported; tested equal
@@ -69,6 +70,7 @@ def add(commands) -> None:
     parser.add_argument(
         "--processes", type=int, default=os.cpu_count() or 1, help="trainings at a time"
     )
+    common.add_strategy(parser)
     parser.add_argument(
         "--into", metavar="FILE", help="put the tables between <!-- NAME --> markers"
     )
@@ -79,33 +81,44 @@ def run(arguments: argparse.Namespace) -> int:
     common.load_tensorflow()
     from tfmot_onexn.experiments.papers import registry
     from tfmot_onexn.experiments.papers.workshop import Sources
+    from tfmot_onexn.pruning import distribution
 
     setting = _setting(arguments)
     seeds = 1 if arguments.quick else arguments.seeds
     if seeds < 1 or arguments.processes < 1:
         raise ValueError("--seeds and --processes take whole numbers of at least 1.")
-    out = pathlib.Path(arguments.out)
-    source = arguments.data or setting.data
     weights = tuple((n, path) for n, _, path in _weights(arguments.weights))
-    sources = Sources(out / "jobs", source, weights)
-    with _progress(arguments.name) as progress:
+    sources = Sources(
+        pathlib.Path(arguments.out) / "jobs", arguments.data or setting.data, weights
+    )
+    several = arguments.strategy != "none"
+    with (
+        distribution.strategy(arguments.strategy) as strategy,
+        _progress(arguments.name) as progress,
+    ):
         page = registry.run(
             arguments.name,
             setting,
             sources,
             seeds=seeds,
-            processes=arguments.processes,
+            processes=1 if several else arguments.processes,
+            strategy=strategy if several else None,
             progress=progress,
         )
+    if page is not None:
+        done_by = registry.provenance(arguments.name, setting, sources.folder, seeds)
+        _publish(arguments, page, done_by)
+    return 0
+
+
+def _publish(arguments: argparse.Namespace, page: "Page", done_by: str) -> None:
     console = rich.console.Console()
     page.show(console)
-    done_by = registry.provenance(arguments.name, setting, sources.folder, seeds)
     console.print(done_by, style="dim", highlight=False)
-    written = page.write(out, done_by)
+    written = page.write(pathlib.Path(arguments.out), done_by)
     console.print(f"Page: {', '.join(map(str, written))}", highlight=False)
     if arguments.into:
         page.put_into(pathlib.Path(arguments.into))
-    return 0
 
 
 def _setting(arguments: argparse.Namespace) -> "Setting":

@@ -44,13 +44,7 @@ def add(commands) -> None:
     tuning.add_argument("--epochs", type=int, default=10)
     tuning.add_argument("--batch-size", type=int, default=64)
     tuning.add_argument("--learning-rate", type=float, default=0.05)
-    tuning.add_argument(
-        "--strategy",
-        choices=("none", "mirrored", "multiworker"),
-        default="none",
-        help="share each batch among the GPUs of this machine, or, started on each of "
-        "them, among the machines that the variable TF_CONFIG names",
-    )
+    common.add_strategy(tuning)
     _add_soft(parser)
     common.add_network(parser)
 

@@ -63,8 +63,7 @@ def fine_tune(
     with strategy.scope():
         recipe.compile(model, len(dataset.train_batches(recipe.batch_size)))
         model.optimizer.build(model.trainable_variables)
-    used: list[tf_keras.callbacks.Callback] = [UpdatePruningStep(), *callbacks]
-    used.append(_SameMasks())
+    used: list[tf_keras.callbacks.Callback] = [*callbacks]
     used_here = {"recipe": vars(recipe), "preprocessing": dataset.preprocessing}
     settings = {**(settings or {}), **used_here}
     first_epoch = 0
@@ -75,7 +74,7 @@ def fine_tune(
     begun = {"settings": settings, "first epoch": first_epoch}
     distribution.require_same(strategy, {**begun, **distribution.state(model)})
     if first_epoch < recipe.epochs:
-        _fit(model, dataset, recipe, first_epoch, callbacks=used, verbose=verbose)
+        fit(model, dataset, recipe, first_epoch, callbacks=used, verbose=verbose)
 
 
 def discard_checkpoints(checkpoints: str | os.PathLike) -> None:
@@ -86,12 +85,29 @@ def discard_checkpoints(checkpoints: str | os.PathLike) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _fit(
-    model: tf_keras.Model, dataset: Dataset, recipe: Recipe, first_epoch: int, **kwargs
+def fit(
+    model: tf_keras.Model,
+    dataset: Dataset,
+    recipe: Recipe,
+    first_epoch: int = 0,
+    *,
+    callbacks: Sequence[tf_keras.callbacks.Callback] = (),
+    verbose: int = 0,
 ) -> None:
+    """Trains a model that `Recipe.compile` has compiled, as `fine_tune` does.
+
+    Args:
+      model: a classifier; the strategy that it was built in trains it.
+      dataset: its training images are used.
+      recipe: tells epochs, batches and seed.
+      first_epoch: number of the epoch that comes next.
+      callbacks: beside those that renew and compare masks.
+      verbose: as for Keras' ``fit``, on the chief.
+
+    Raises:
+      ValueError: if an image cannot be read, or masks of replicas differ.
+    """
     strategy = model.distribute_strategy
-    if not distribution.is_chief(strategy):
-        kwargs["verbose"] = 0
     batches = dataset.train_batches(
         recipe.batch_size,
         seed=recipe.seed,
@@ -106,7 +122,8 @@ def _fit(
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             shuffle=False,
-            **kwargs,
+            callbacks=[UpdatePruningStep(), _SameMasks(), *callbacks],
+            verbose=verbose if distribution.is_chief(strategy) else 0,
         )
 
 

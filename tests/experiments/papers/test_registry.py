@@ -1,5 +1,8 @@
 """Named experiments: each from jobs to page, shared and resumed."""
 
+import json
+
+import clusters
 import pytest
 from paper_results import assert_whole, result_of
 
@@ -68,3 +71,17 @@ def test_more_seeds_train_only_those(quick, done, tmp_path):
 def test_an_unknown_name_lists_those_there_are():
     with pytest.raises(ValueError, match=r"Unknown experiment 'table3'.*table1.*fig4"):
         registry.require_known("table3")
+
+
+@pytest.mark.slow
+def test_two_workers_do_one_experiment(tmp_path):
+    outputs = clusters.finish_well(
+        clusters.start("-m", "replicated_experiment", tmp_path)
+    )
+    chief, other = (output.splitlines()[-1] for output in outputs)
+    assert other == "null"
+    found = json.loads(chief)["1×4"]
+    assert set(found) == {"none", "l1", "swaps"}
+    # one dense network and three trainings, written by the chief alone
+    assert len(list(tmp_path.glob("*.json"))) == 4
+    assert len(list(tmp_path.glob("*.npz"))) == 1

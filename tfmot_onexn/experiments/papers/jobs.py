@@ -120,7 +120,7 @@ class Store:
         return result
 
     def do(self, job: Job, workshop: "Workshop") -> Result:
-        """Does a job and keeps its result, with the machine and the seconds it took."""
+        """Does a job; the chief keeps its result, with the machine and the time."""
         start = time.perf_counter()
         result = json.loads(json.dumps(job.work(workshop)))
         content = {
@@ -130,6 +130,7 @@ class Store:
             "machine": workshop.machine,
             "date": datetime.date.today().isoformat(),
         }
-        self.folder.mkdir(parents=True, exist_ok=True)
-        files.write(self.path(job), json.dumps(content, indent=1) + "\n")
+        if workshop.writes:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            files.write(self.path(job), json.dumps(content, indent=1) + "\n")
         return result

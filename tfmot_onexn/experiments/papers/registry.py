@@ -3,6 +3,8 @@
 import pathlib
 from collections.abc import Callable, Sequence
 
+import tensorflow as tf
+
 from tfmot_onexn.experiments.papers import runner
 from tfmot_onexn.experiments.papers.balance import BALANCE
 from tfmot_onexn.experiments.papers.experiment import Experiment
@@ -16,6 +18,7 @@ from tfmot_onexn.experiments.papers.subp import SUBP
 from tfmot_onexn.experiments.papers.table1 import TABLE1
 from tfmot_onexn.experiments.papers.table2 import TABLE2
 from tfmot_onexn.experiments.papers.workshop import Sources
+from tfmot_onexn.pruning import distribution
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
@@ -33,8 +36,9 @@ def run(
     *,
     seeds: int = 3,
     processes: int = 1,
+    strategy: tf.distribute.Strategy | None = None,
     progress: Progress = lambda total, missing: lambda job: None,
-) -> Page:
+) -> Page | None:
     """Does what is missing of an experiment and makes its page.
 
     Args:
@@ -43,7 +47,11 @@ def run(
       sources: of images and weights, and the folder of results.
       seeds: of each training.
       processes: jobs at a time.
+      strategy: see `runner.do`.
       progress: shows how far it is.
+
+    Returns:
+      The page; None on a worker that is not the chief.
 
     Raises:
       ValueError: if the name is unknown, or naming the job that failed.
@@ -53,7 +61,9 @@ def run(
     jobs = list(dict.fromkeys(experiment.jobs(setting, seeds)))
     missing = runner.missing(jobs, store)
     done = progress(len(jobs), missing)
-    runner.do(missing, sources, processes=processes, done=done)
+    runner.do(missing, sources, processes=processes, strategy=strategy, done=done)
+    if strategy is not None and not distribution.is_chief(strategy):
+        return None
     return experiment.page(setting, seeds, store)
 
 

@@ -6,8 +6,11 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterator, Sequence
 
+import tensorflow as tf
+
 from tfmot_onexn.experiments.papers.jobs import Job, Store
 from tfmot_onexn.experiments.papers.workshop import Sources, Workshop
+from tfmot_onexn.pruning import distribution
 
 # called with a job when its result is there
 Done = Callable[[Job], None]
@@ -26,6 +29,7 @@ def do(
     sources: Sources,
     *,
     processes: int = 1,
+    strategy: tf.distribute.Strategy | None = None,
     done: Done = lambda job: None,
 ) -> None:
     """Does jobs and keeps their results.
@@ -34,13 +38,16 @@ def do(
       jobs: those without a result, from `missing`.
       sources: of images and weights, and the folder of results.
       processes: how many jobs to do at a time, each on its share of the processors.
+      strategy: that trains one job after the other on several devices; all workers
+        call this with the same jobs and a folder that they share.
       done: told of each job that has been done.
 
     Raises:
       ValueError: naming the job that failed; the results of others are kept.
     """
     store = Store(sources.folder)
-    workshop = Workshop(sources)
+    workshop = Workshop(sources, strategy)
+    distribution.require_same(workshop.strategy, {"jobs": [job.key() for job in jobs]})
     for batch in _batches(jobs):
         if processes == 1 or len(batch) == 1 or not batch[0].parallel:
             for job in batch:
@@ -97,8 +104,6 @@ _workshop: Workshop | None = None
 
 def _start(sources: Sources, threads: int) -> None:
     """Prepares a process of the pool."""
-    import tensorflow as tf
-
     global _workshop
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)

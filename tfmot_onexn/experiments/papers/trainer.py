@@ -16,7 +16,7 @@ from tfmot_onexn.experiments.papers.workshop import Workshop
 from tfmot_onexn.graph import surgery, tracing
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.networks.recipe import Recipe
-from tfmot_onexn.pruning.callbacks import UpdatePruningStep
+from tfmot_onexn.pruning.fine_tune import fit
 from tfmot_onexn.pruning.masking import MaskingWrapper
 from tfmot_onexn.pruning.variants import Variant
 
@@ -48,17 +48,28 @@ class Trainer:
     """A wrapped network that takes the weights and masks of one variant after another.
 
     Args:
-      model: with the wrappers of the variants to come; it is changed.
+      model: with the wrappers of the variants to come; it is changed. The strategy
+        that it was built in trains it.
+      bare: a copy without wrappers, on this device alone, by which it is tested.
       dataset: images, preprocessed as the model expects.
       recipe: of all trainings; their seeds differ.
     """
 
-    def __init__(self, model: tf_keras.Model, dataset: Dataset, recipe: Recipe):
+    def __init__(
+        self,
+        model: tf_keras.Model,
+        bare: tf_keras.Model,
+        dataset: Dataset,
+        recipe: Recipe,
+    ):
         self.model = model
+        self._bare = bare
         self._dataset = dataset
         self._recipe = recipe
-        recipe.compile(model, len(dataset.train_batches(recipe.batch_size)))
-        model.optimizer.build(model.trainable_variables)
+        with model.distribute_strategy.scope():
+            recipe.compile(model, len(dataset.train_batches(recipe.batch_size)))
+            model.optimizer.build(model.trainable_variables)
+        bare.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 
     def train(self, pruned: tf_keras.Model, seed: int) -> Accuracy:
         """Trains a copy of a pruned network.
@@ -71,19 +82,8 @@ class Trainer:
         _, masked = self._evaluate()
         for variable in self.model.optimizer.variables:
             variable.assign(tf.zeros_like(variable))
-        batches = self._dataset.train_batches(
-            self._recipe.batch_size,
-            seed=seed,
-            augmentation=self._recipe.augmentation,
-        )
-        with batches.plain_errors():
-            self.model.fit(
-                batches,
-                epochs=self._recipe.epochs,
-                callbacks=[UpdatePruningStep()],
-                verbose=0,
-                shuffle=False,
-            )
+        recipe = dataclasses.replace(self._recipe, seed=seed)
+        fit(self.model, self._dataset, recipe)
         loss, top1 = self._evaluate()
         return Accuracy(top1, masked, loss)
 
@@ -107,9 +107,16 @@ class Trainer:
 
     def _evaluate(self) -> tuple[float, float]:
         """Returns cross-entropy and top-1 on the test images."""
+        for layer in surgery.leaf_layers(self.model):
+            masks = {id(w): mask for w, mask, _ in getattr(layer, "pruning_vars", [])}
+            own = tracing.unwrapped(layer)
+            tested = self._bare.get_layer(own.name)
+            for variable, weight in zip(tested.weights, own.weights, strict=True):
+                value, mask = weight.read_value(), masks.get(id(weight))
+                variable.assign(value if mask is None else value * mask.read_value())
         batches = self._dataset.test_batches(2 * self._recipe.batch_size)
         with batches.plain_errors():
-            loss, top1 = self.model.evaluate(batches, verbose=0)
+            loss, top1 = self._bare.evaluate(batches, verbose=0)
         return loss, top1
 
 
@@ -119,8 +126,11 @@ def tuner(workshop: Workshop, subject: Subject, method: str) -> Trainer:
     key = (subject, graph.method)
     if key not in workshop.trainers:
         dense = workshop.dense(subject)
+        with workshop.strategy.scope():
+            model = graph.prune(graph.prepare(dense))
         workshop.trainers[key] = Trainer(
-            graph.prune(graph.prepare(dense)),
+            model,
+            surgery.copy_model(dense),
             workshop.dataset_for(subject, dense),
             Recipe(
                 epochs=subject.tuning_epochs,

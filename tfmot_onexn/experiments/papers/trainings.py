@@ -30,7 +30,8 @@ class Dense(Job):
 
     def work(self, workshop: Workshop) -> Result:
         if workshop.trains_dense(self.subject):
-            model = workshop.untrained(self.subject, seed=0)
+            with workshop.strategy.scope():
+                model = workshop.untrained(self.subject, seed=0)
             recipe = Recipe(
                 epochs=self.subject.dense_epochs,
                 batch_size=self.subject.batch_size,
@@ -120,12 +121,15 @@ class FromScratch(Job):
         dataset = workshop.dataset_for(self.subject, model)
         steps = len(dataset.train_batches(recipe.batch_size))
         when = self.variant.schedule(recipe.epochs, steps)
-        pruned = self.variant.prune(model, when)
+        with workshop.strategy.scope():
+            pruned = self.variant.prune(model, when)
         fine_tune(pruned, dataset, recipe)
+        _, sparsity = kept_and_pruned(model, pruned)
+        final = self.variant.finish(pruned)
+        final.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         batches = dataset.test_batches()
         with batches.plain_errors():
-            loss, top1 = pruned.evaluate(batches, verbose=0)
-        _, sparsity = kept_and_pruned(model, pruned)
+            loss, top1 = final.evaluate(batches, verbose=0)
         return {"top1": top1, "loss": loss, "sparsity": sparsity}
 
 

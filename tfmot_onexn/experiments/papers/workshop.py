@@ -7,6 +7,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
+import tensorflow as tf
 import tf_keras
 
 from tfmot_onexn.benchmark import machine
@@ -16,6 +17,7 @@ from tfmot_onexn.graph import surgery
 from tfmot_onexn.networks import datasets, files, models, preprocessing
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.networks.images import ArrayImages, Images
+from tfmot_onexn.pruning import distribution
 from tfmot_onexn.pruning.variants import Variant
 
 if TYPE_CHECKING:
@@ -46,16 +48,25 @@ class Workshop:
 
     Attributes:
       sources: where things are.
+      strategy: what trains, see `pruning.distribution`.
       trainers: by all that their compiled step depends on; see `trainer.trainer`.
     """
 
-    def __init__(self, sources: Sources):
+    def __init__(
+        self, sources: Sources, strategy: tf.distribute.Strategy | None = None
+    ):
         self.sources = sources
+        self.strategy = strategy or tf.distribute.get_strategy()
         self.trainers: dict[tuple, Trainer] = {}
         self._datasets: dict[tuple, Dataset] = {}
         self._dense: dict[Subject, tf_keras.Model] = {}
         self._pruned: dict[tuple[Subject, Variant], tf_keras.Model] = {}
         self._prepared: dict[tuple[Subject, Variant], tf_keras.Model] = {}
+
+    @property
+    def writes(self) -> bool:
+        """Whether this process keeps results: the only one, or the chief of several."""
+        return distribution.is_chief(self.strategy)
 
     @functools.cached_property
     def machine(self) -> str:
@@ -161,11 +172,17 @@ class Workshop:
         )
 
     def keep_dense(self, subject: Subject, model: tf_keras.Model) -> None:
-        """Keeps a trained dense network for `dense`."""
+        """Keeps a trained dense network for `dense`; on disk if this is the chief."""
+        weights = model.get_weights()
+        bare = self.untrained(subject, seed=0)
+        bare.set_weights(weights)
+        self._dense[subject] = bare
+        if not self.writes:
+            return
         path = self._dense_path(subject)
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.replacing(path) as temporary:
-            np.savez(temporary, *model.get_weights())
+            np.savez(temporary, *weights)
 
     def _dense_path(self, subject: Subject) -> pathlib.Path:
         digest = jobs.digest(dataclasses.asdict(subject))
