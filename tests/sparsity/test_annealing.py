@@ -27,15 +27,16 @@ def _best_of_all_divisions(objective):
     )
 
 
+@pytest.mark.parametrize("uniform", [False, True])
 @pytest.mark.parametrize(("out_channels", "n"), [(8, 4), (8, 2), (7, 4), (8, 3)])
-def test_on_few_filters_it_is_near_the_best_of_all_divisions(out_channels, n):
+def test_on_few_filters_it_is_near_the_best_of_all_divisions(out_channels, n, uniform):
     for seed in range(3):
-        objective = _objective(seed, out_channels, n)
+        objective = _objective(seed, out_channels, n, uniform)
         start = np.arange(out_channels)
         best = _best_of_all_divisions(objective)
         found = objective.kept(annealing.anneal(objective, start, 0))
-        assert 0.98 * best <= found <= best * (1 + 1e-6)
-        assert objective.kept(start) < 0.97 * best
+        assert 0.96 * best <= found <= best * (1 + 1e-6)
+        assert objective.kept(start) < 0.96 * best
 
 
 @settings(max_examples=20)
@@ -46,22 +47,6 @@ def test_it_returns_an_order_that_keeps_no_less(seed, out_channels, n, uniform):
     order = annealing.anneal(objective, start, seed)
     np.testing.assert_array_equal(np.sort(order), np.arange(out_channels))
     assert objective.kept(order) >= objective.kept(start)
-
-
-def test_the_value_of_a_filter_in_a_row(rng, monkeypatch):
-    rest_rk, scores_mk = rng.normal(size=(3, 5)), rng.random((4, 5))
-    expected = [
-        [
-            sum(max(a + b, 0) for a, b in zip(rest, scores, strict=True))
-            for scores in scores_mk
-        ]
-        for rest in rest_rk
-    ]
-    for scratch_bytes in (1 << 20, 2 * 4 * 5):
-        monkeypatch.setattr(annealing, "_SCRATCH_BYTES", scratch_bytes)
-        value = annealing._Value(4, 5)
-        found = value(rest_rk.astype(np.float32), scores_mk.astype(np.float32))
-        np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_the_noise_ends_with_the_steps_or_with_the_time(monkeypatch):

@@ -13,6 +13,7 @@ import time
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
+from tfmot_onexn.sparsity import row_values as row_values_lib
 from tfmot_onexn.sparsity.objective import Objective
 
 # a round lets every filter leave its row once
@@ -22,7 +23,6 @@ _ROUNDS_PER_ROW = 8
 _PATIENCE = 20
 # noise over the spread of the values: first, last, and the share of steps without
 _HOT, _COLD, _QUIET = 0.2, 0.02, 0.1
-_SCRATCH_BYTES = 256 * 1024
 
 
 def anneal(
@@ -42,7 +42,7 @@ def anneal(
     """
     rng = np.random.default_rng(seed)
     cooling = _Cooling(objective, deadline)
-    value = _Value(objective.num_rows, objective.scores_mk.shape[1])
+    row_values = row_values_lib.of(objective)
     starts = np.arange(0, objective.num_filters, objective.n)
     widths = np.diff(starts, append=objective.num_filters)
     best, best_kept = order, objective.kept(order)
@@ -60,7 +60,7 @@ def anneal(
         leaving = order[seats]
         leaving_rk = objective.scores_mk[leaving]
         rest_rk = sums_rk - leaving_rk
-        value_rr = value(rest_rk - thresholds_rk, leaving_rk)
+        value_rr = row_values(rest_rk, leaving_rk, thresholds_rk)
         value_rr += temperature * _spread(value_rr) * _noise(rng, value_rr.shape)
         _, arriving = linear_sum_assignment(value_rr, maximize=True)
         order[seats] = leaving[arriving]
@@ -97,27 +97,3 @@ def _spread(value_rr: np.ndarray) -> np.ndarray:
 
 def _noise(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.standard_normal(shape, np.float32)
-
-
-class _Value:
-    """Computes sum_k max(rest[r, k] + scores[m, k], 0) for each r and m.
-
-    It works in parts that the cache holds.
-    """
-
-    def __init__(self, num_filters: int, num_columns: int):
-        height = max(1, _SCRATCH_BYTES // (4 * num_columns))
-        self._parts = [slice(at, at + height) for at in range(0, num_filters, height)]
-        self._scratch = np.empty((min(height, num_filters), num_columns), np.float32)
-        self._ones = np.ones(num_columns, np.float32)
-
-    def __call__(self, rest_rk: np.ndarray, scores_mk: np.ndarray) -> np.ndarray:
-        # max(a + b, 0) is max(a, -b) + b, which passes over the memory once less
-        negative_mk = -scores_mk
-        value_rm = np.empty((rest_rk.shape[0], scores_mk.shape[0]), np.float32)
-        for part in self._parts:
-            scratch = self._scratch[: negative_mk[part].shape[0]]
-            for value_m, rest_k in zip(value_rm, rest_rk, strict=True):
-                np.maximum(negative_mk[part], rest_k, out=scratch)
-                np.matmul(scratch, self._ones, out=value_m[part])
-        return value_rm + scores_mk @ self._ones
