@@ -32,15 +32,20 @@ def test_results_do_not_depend_on_other_widths_or_on_what_is_varied():
 
 
 def test_the_description_names_what_readers_ask_for():
-    text = settings.SMALL.describe_tuning()
-    for part in ("cifar10", "32×32", "mobilenet_v2 0.5", "batches of"):
+    text = settings.SMALL.describe_tuning("mobilenet", "mobilenet_v2")
+    for part in ("of cifar10, 32×32", "mobilenet_v2 0.5 trained for", "batches of"):
         assert part in text
-    assert "trained for 20 epochs" in text
-    assert "imagenet weights" in settings.PAPERS.describe()
+    assert "v3" not in text
+    assert "imagenet weights" in settings.PAPERS.describe("mobilenet")
 
 
 def test_given_weights_are_named_and_the_others_trained():
-    setting = dataclasses.replace(settings.QUICK, given=(("mobilenet_v2", "a_file"),))
-    assert "mobilenet_v2 from a_file, the others trained for 6" in setting.describe()
-    every = tuple((name, "a_file") for name in setting.networks)
-    assert "trained for" not in dataclasses.replace(setting, given=every).describe()
+    setting = dataclasses.replace(
+        settings.QUICK, given=(("mobilenet_v2", "a_file"),), stem_stride=1
+    )
+    text = setting.describe("mobilenet_v2", "mobilenet")
+    assert (
+        "mobilenet_v2 0.35 with the weights of a_file; mobilenet 0.25 trained" in text
+    )
+    assert "stem stride 1" in text
+    assert "trained" not in setting.describe("mobilenet_v2")

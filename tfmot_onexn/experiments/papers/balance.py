@@ -118,7 +118,7 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
         tables,
         _picture(values),
         "Blocks of the busiest thread over the mean, by number of threads",
-        (setting.describe(), _NOTE),
+        (setting.describe(*NETWORKS), _NOTE),
         values,
     )
 

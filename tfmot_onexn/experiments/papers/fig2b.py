@@ -88,7 +88,7 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
         (Table(NETWORK, header, (*rows, ("mean of layers", *means))),),
         _picture(values),
         "Share of each layer's ℓ1 norm that is kept",
-        (setting.describe(), _NOTE),
+        (setting.describe(NETWORK), _NOTE),
         values,
     )
 

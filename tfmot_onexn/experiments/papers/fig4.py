@@ -89,7 +89,7 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
         tuple(tables),
         _picture(setting, dense, found),
         "Top-1 over p for weight, 1×4, 1×16 and filter pruning",
-        (setting.describe_tuning(), _NOTE.format(seeds=seeds)),
+        (setting.describe_tuning(*NETWORKS), _NOTE.format(seeds=seeds)),
         values,
     )
 

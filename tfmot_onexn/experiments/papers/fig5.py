@@ -127,7 +127,7 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
         (Table(NETWORK, header, rows),),
         _picture(values),
         "Top-1 against latency in each runtime",
-        (setting.describe_tuning(), _NOTE.format(runs=job.runs, seeds=seeds)),
+        (setting.describe_tuning(NETWORK), _NOTE.format(runs=job.runs, seeds=seeds)),
         values,
     )
 

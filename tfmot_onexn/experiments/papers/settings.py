@@ -89,33 +89,39 @@ class Setting:
         """All networks that have a width here."""
         return tuple(name for name, _ in self.alphas)
 
-    def describe(self) -> str:
+    def describe(self, *networks: str) -> str:
         """Returns what dense networks are and where they come from, for a page."""
-        widths = ", ".join(f"{name} {alpha:g}" for name, alpha in self.alphas)
-        given = {name: f"{name} from {file}" for name, file in self.given}
-        dense = [given[name] for name in self.networks if name in given]
-        if len(given) < len(self.networks):
-            whose = "the others" if given else "dense networks"
-            dense.append(
-                f"{whose} trained for {self.dense_epochs} epochs at learning rate "
-                f"{self.dense_rate:g}"
-                if self.dense_weights == "random"
-                else f"{whose} with {self.dense_weights} weights"
+        given = dict(self.given)
+        loaded, trained = [], []
+        for name in networks:
+            label = self.of(name).label
+            if name in given:
+                loaded.append(f"{label} with the weights of {given[name]}")
+            elif self.dense_weights == "random":
+                trained.append(label)
+            else:
+                loaded.append(f"{label} with {self.dense_weights} weights")
+        if trained:
+            loaded.append(
+                f"{', '.join(trained)} trained for {self.dense_epochs} epochs at "
+                f"learning rate {self.dense_rate:g} on {self._images}"
             )
-        images = "all" if self.train_images is None else self.train_images
-        return (
-            f"Setting “{self.name}”: {self.data}, {images} training images of "
-            f"{self.image_size}×{self.image_size}, stem stride {self.stem_stride}, "
-            f"width multipliers {widths}; {', '.join(dense)}; batches of "
-            f"{self.batch_size}."
-        )
+        return f"Setting “{self.name}”: {'; '.join(loaded)}."
 
-    def describe_tuning(self) -> str:
+    def describe_tuning(self, *networks: str) -> str:
         """Returns how variants are fine-tuned, for a page."""
         return (
-            f"{self.describe()} Variants are fine-tuned for {self.tuning_epochs} "
-            f"epochs at learning rate {self.tuning_rate:g}."
+            f"{self.describe(*networks)} Variants are fine-tuned for "
+            f"{self.tuning_epochs} epochs at learning rate {self.tuning_rate:g} on "
+            f"{self._images}, in batches of {self.batch_size}."
         )
+
+    @property
+    def _images(self) -> str:
+        count = "all" if self.train_images is None else f"{self.train_images}"
+        side = f"{self.image_size}×{self.image_size}"
+        stem = "" if self.stem_stride == 2 else f" (stem stride {self.stem_stride})"
+        return f"{count} training images of {self.data}, {side}{stem}"
 
 
 _NETWORKS = ("mobilenet", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large")

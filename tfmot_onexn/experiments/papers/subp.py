@@ -78,7 +78,7 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
         tuple(tables),
         _picture(found),
         "Top-1 of SUBP and of 1×N",
-        (setting.describe_tuning(), note),
+        (setting.describe_tuning(*NETWORKS), note),
         {network: {"dense": dense[network], **found[network]} for network in NETWORKS},
     )
 

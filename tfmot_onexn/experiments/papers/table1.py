@@ -51,7 +51,7 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
         tables,
         _picture(found),
         "Top-1 over N without rearrangement, with the sort and with the search",
-        (setting.describe_tuning(), _NOTE.format(seeds=seeds)),
+        (setting.describe_tuning(NETWORK), _NOTE.format(seeds=seeds)),
         {f"1×{n}": by_way for n, by_way in found.items()},
     )
 

@@ -43,7 +43,7 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
         tuple(_table(setting, network, seeds, store) for network in setting.networks),
         _picture(setting, seeds, store),
         "Top-1 of each variant of each network",
-        (setting.describe_tuning(), _NOTE.format(seeds=seeds)),
+        (setting.describe_tuning(*setting.networks), _NOTE.format(seeds=seeds)),
         {
             network: {
                 name_of(variant): top1(store, setting.of(network), variant, seeds)
