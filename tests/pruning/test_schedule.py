@@ -40,6 +40,18 @@ def test_final_sparsity_and_config_round_trip(one, final):
     assert again.get_config() == one.get_config()
 
 
+def test_the_final_sparsity_is_a_number_inside_a_graph_too():
+    found = []
+
+    @tf.function
+    def traced():
+        found.extend(schedule.final_sparsity(one) for one, _ in SCHEDULES)
+
+    traced()
+    assert found == [final for _, final in SCHEDULES]
+    assert {type(value) for value in found} == {float}
+
+
 def test_a_schedule_of_the_users_own_is_found_when_registered():
     @tf_keras.utils.register_keras_serializable("tests")
     class Own(tfmot.ConstantSparsity):
