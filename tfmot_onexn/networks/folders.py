@@ -10,7 +10,7 @@ from tfmot_onexn.networks.batches import Dataset
 from tfmot_onexn.networks.division import divide
 from tfmot_onexn.networks.images import EncodedImages
 
-_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
 _TEST_FOLDERS = ("test", "val", "validation")
 
 
@@ -69,7 +69,7 @@ def _find(root: pathlib.Path) -> tuple[list[str], np.ndarray, list[str]]:
         found = sorted(
             entry.path
             for entry in os.scandir(root / name)
-            if entry.name.lower().endswith(_SUFFIXES) and entry.is_file()
+            if entry.name.lower().endswith(SUFFIXES) and entry.is_file()
         )
         paths += found
         counts.append(len(found))
@@ -77,7 +77,7 @@ def _find(root: pathlib.Path) -> tuple[list[str], np.ndarray, list[str]]:
         folder = root / classes[counts.index(0)] if classes else root
         raise ValueError(
             f"No images in {folder}: expected one folder per class in {root}, each "
-            f"with {', '.join(_SUFFIXES)} files; found {len(classes)} folders with "
+            f"with {', '.join(SUFFIXES)} files; found {len(classes)} folders with "
             f"{len(paths)} images."
         )
     return paths, np.repeat(np.arange(len(classes)), counts), classes
