@@ -6,6 +6,8 @@ from tfmot_onexn.pruning.calibration.samples import Rows, Taps
 
 # filters whose output hardly varies are not blown up without limit
 _SMALLEST_VARIANCE = 1e-4
+# with fewer, the pull to the dense weights is stronger
+_SAMPLES_PER_CHANNEL = 10
 
 
 class RowStatistics:
@@ -18,7 +20,8 @@ class RowStatistics:
       mean_m: of the targets, likewise.
       centred: whether they are less their mean.
       gram_kk: of the inputs ``[K, K]``.
-      ridge: strength of the pull to the dense weights, in units of the Gram matrix.
+      ridge: strength of the pull to the dense weights, in units of the Gram matrix;
+        the more the fewer samples there are.
     """
 
     def __init__(self, rows: Rows, ridge: float, *, centred: bool):
@@ -39,7 +42,10 @@ class RowStatistics:
             self.inputs_sk -= self.mean_k
             self.targets_sm -= self.mean_m
         self.gram_kk = self.inputs_sk.T @ self.inputs_sk / len(self.inputs_sk)
-        self.ridge = ridge * max(float(np.diag(self.gram_kk).mean()), 1e-12)
+        samples, channels = self.inputs_sk.shape
+        # a classifier sees one sample per image, too few to tell its weights by
+        few = max(1.0, _SAMPLES_PER_CHANNEL * channels / samples)
+        self.ridge = few * ridge * max(float(np.diag(self.gram_kk).mean()), 1e-12)
 
     @property
     def ridged_kk(self) -> np.ndarray:
