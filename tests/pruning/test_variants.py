@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
 import tf_keras
+from calibration import distance, photographs, random, separable
 from graphs import images, relative_error, small_network
 
 from tfmot_onexn.networks.random_weights import randomize
 from tfmot_onexn.pruning import schedule
+from tfmot_onexn.pruning.calibration.settings import Calibration
 from tfmot_onexn.pruning.variants import VARIANTS, Soft, Variant
 
 
@@ -95,3 +97,23 @@ def test_a_wrapped_model_is_refused(model, method):
     wrapped = Variant("onexn", rearrange="none").prune(model)
     with pytest.raises(ValueError, match=r"has pruning wrappers\. Strip them first"):
         Variant(method).prepare(wrapped)
+
+
+def test_a_budget_and_images_are_choices():
+    model = random(separable)
+    variant = Variant("onexn", 0.5, allocation="parameters")
+    assert variant.row()["allocation"] == "parameters"
+    assert Variant("weight", allocation="macs").row()["allocation"] == "per_layer"
+    calibration = Calibration(photographs(), pixels=16)
+    prepared = variant.prepare(model, calibration)
+    final = variant.finish(variant.prune(prepared, calibration=calibration))
+    kernels = [final.get_layer(f"point_{i}").kernel.numpy() for i in range(3)]
+    zeros = [float((kernel == 0).mean()) for kernel in kernels]
+    assert max(zeros) - min(zeros) > 0.02
+    spent = sum((kernel == 0).sum() for kernel in kernels)
+    assert spent == pytest.approx(0.5 * sum(k.size for k in kernels), rel=0.04)
+    masked = variant.finish(variant.prune(variant.prepare(model)))
+    images = photographs()
+    assert distance(final, model, images) < distance(masked, model, images)
+    with pytest.raises(ValueError, match="allocation 'all'"):
+        Variant("onexn", allocation="all")

@@ -89,6 +89,12 @@ def add_pattern(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prune-classifier", action="store_true", help="prune the last layer too"
     )
+    parser.add_argument(
+        "--allocation",
+        choices=("per_layer", "parameters", "macs"),
+        default="per_layer",
+        help="of 1×N blocks: the same sparsity in every layer, or one budget for all",
+    )
 
 
 def add_strategy(parser) -> None:
@@ -129,6 +135,7 @@ def variant(arguments: argparse.Namespace, method: str, sparsity: float) -> "Var
         arguments.rearrange,
         arguments.uniform,
         arguments.prune_classifier,
+        arguments.allocation,
     )
 
 
@@ -142,7 +149,7 @@ def network(
         model = models.load(arguments.model)
         if not data:
             return model, None
-        size = _image_size(model)
+        size = image_size(model)
         loaded = datasets.load(data, size, seed=arguments.seed)
         return model, _preprocessed(arguments, model, loaded)
     size, dataset = arguments.input_size, None
@@ -174,13 +181,17 @@ def model_or_tflite(
     return network(arguments)[0]
 
 
-def _image_size(model: "tf_keras.Model") -> int:
-    """Returns the height and width of a model's images."""
+def image_size(model: "tf_keras.Model") -> int:
+    """Returns the height and width of a model's images.
+
+    Raises:
+      ValueError: if they are not square, in colour and of a fixed size.
+    """
     shape = model.input_shape
     if len(shape) != 4 or shape[1] is None or shape[1:] != (shape[1], shape[1], 3):
         raise ValueError(
-            f"Model {model.name!r} takes {shape}; --data needs one input of square "
-            "colour images of a fixed size, (None, size, size, 3)."
+            f"Model {model.name!r} takes {shape}; reading images needs one input of "
+            "square colour images of a fixed size, (None, size, size, 3)."
         )
     return shape[1]
 

@@ -5,12 +5,13 @@ import dataclasses
 import sys
 from typing import TYPE_CHECKING
 
-from tfmot_onexn.cli import common
+from tfmot_onexn.cli import calibration, common
 
 if TYPE_CHECKING:
     import tf_keras
 
     from tfmot_onexn.networks.datasets import Dataset
+    from tfmot_onexn.pruning.calibration.settings import LayerReport
     from tfmot_onexn.pruning.variants import Variant
 
 
@@ -23,7 +24,8 @@ def add(commands) -> None:
         "Prune a network, fine-tune it, and save it without wrappers.",
         "With --data the network is fine-tuned; its state is kept beside OUT after "
         "each epoch, and the same command goes on where it was interrupted. With "
-        "--method subp it is trained from scratch and pruned meanwhile.",
+        "--method subp it is trained from scratch and pruned meanwhile. With "
+        "--calibrate it needs neither labels nor training.",
     )
     parser.add_argument("model", metavar="MODEL", help=common.MODEL_HELP)
     parser.add_argument("-o", "--output", required=True, metavar="OUT.keras")
@@ -45,6 +47,7 @@ def add(commands) -> None:
     tuning.add_argument("--batch-size", type=int, default=64)
     tuning.add_argument("--learning-rate", type=float, default=0.05)
     common.add_strategy(tuning)
+    calibration.add(parser)
     _add_soft(parser)
     common.add_network(parser)
 
@@ -92,6 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"--strategy {arguments.strategy} spreads the fine-tuning; give it --data, "
             "or leave it out."
         )
+    calibration.validate(arguments)
     common.load_tensorflow()
     from tfmot_onexn.pruning import distribution
 
@@ -113,12 +117,16 @@ def _pruned(
         files.require_writable(arguments.output)
     variant = _variant(arguments)
     model, dataset = common.network(arguments, arguments.data)
-    prepared, when = variant.prepare(model), None
+    reports: list[LayerReport] = []
+    images = calibration.load(arguments, model, reports)
+    prepared, when = variant.prepare(model, images), None
     if dataset is not None:
         steps = len(dataset.train_batches(arguments.batch_size))
         when = variant.schedule(arguments.epochs, steps)
     with strategy.scope():
-        pruned = variant.prune(prepared, when)
+        pruned = variant.prune(prepared, when, images)
+    if reports:
+        calibration.show(reports)
     if dataset is not None:
         _fine_tune(arguments, pruned, dataset, variant)
     return variant.finish(pruned), dataset
@@ -187,7 +195,9 @@ def _fine_tune(arguments, pruned, dataset, variant) -> None:
         augmentation=arguments.augment,
         seed=arguments.seed,
     )
-    names = ("model", "weights", "data", "input_size", "alpha", "seed")
+    names: tuple[str, ...] = ("model", "weights", "data", "input_size", "alpha", "seed")
+    if arguments.calibrate:
+        names += ("calibrate", "calibration_images")
     settings = {name: getattr(arguments, name) for name in names}
     fine_tune(
         pruned,

@@ -9,7 +9,8 @@ from tensorflow_model_optimization.sparsity import keras as tfmot
 from tfmot_onexn.graph import shrink, surgery, tracing
 from tfmot_onexn.pruning import policy, prune, soft_uniform
 from tfmot_onexn.pruning import schedule as schedule_lib
-from tfmot_onexn.sparsity import masks
+from tfmot_onexn.pruning.calibration.settings import Calibration
+from tfmot_onexn.sparsity import allocation, masks
 
 VARIANTS = ("dense", "weight", "filter", "onexn", "subp")
 
@@ -52,6 +53,8 @@ class Variant:
       rearrange: "auto", "none" or a method of `sparsity.permutation`, of "onexn".
       uniform: keep the same number of blocks in every block row, of "onexn".
       prune_classifier: prune the last layer too.
+      allocation: how the sparsity is divided among layers, see
+        `prune_low_magnitude_1xN`, of "onexn".
       soft: how "subp" trains.
 
     Raises:
@@ -64,6 +67,7 @@ class Variant:
     rearrange: str = "auto"
     uniform: bool = False
     prune_classifier: bool = False
+    allocation: str = "per_layer"
     soft: Soft = Soft()
 
     def __post_init__(self) -> None:
@@ -71,6 +75,7 @@ class Variant:
             raise ValueError(
                 f"Unknown variant {self.method!r}; choose from {list(VARIANTS)}."
             )
+        allocation.validate_method(self.allocation)
 
     def row(self) -> dict[str, Any]:
         """Returns the variant's fields of a benchmark row."""
@@ -81,16 +86,27 @@ class Variant:
             "sparsity": 0.0 if self.method == "dense" else self.sparsity,
             "rearrange": self.rearrange if onexn else None,
             "uniform": True if subp else self.uniform if onexn else None,
-            "allocation": None if self.method == "dense" else "per_layer",
+            "allocation": self._allocation(),
         }
+
+    def _allocation(self) -> str | None:
+        if self.method == "dense":
+            return None
+        return self.allocation if self.method == "onexn" else "per_layer"
 
     @property
     def policy(self) -> tfmot.PruningPolicy:
         """Which layers are pruned: 1x1 convolutions."""
         return policy.PrunePointwise(classifier=self.prune_classifier)
 
-    def prepare(self, model: tf_keras.Model) -> tf_keras.Model:
+    def prepare(
+        self, model: tf_keras.Model, calibration: Calibration | None = None
+    ) -> tf_keras.Model:
         """Returns the dense model that `prune` starts from, its filters rearranged.
+
+        Args:
+          model: is not changed.
+          calibration: images to go by, of "onexn".
 
         Raises:
           ValueError: if the model has pruning wrappers.
@@ -104,6 +120,8 @@ class Variant:
             self.sparsity,
             "swaps" if self.rearrange == "auto" else self.rearrange,
             pruning_policy=self.policy,
+            allocation=self.allocation,
+            calibration=calibration,
         )
 
     def schedule(self, epochs: int, steps_per_epoch: int) -> tfmot.PruningSchedule:
@@ -123,6 +141,7 @@ class Variant:
         self,
         prepared: tf_keras.Model,
         pruning_schedule: tfmot.PruningSchedule | None = None,
+        calibration: Calibration | None = None,
     ) -> tf_keras.Model:
         """Returns a wrapped copy of a prepared model; bare if dense.
 
@@ -130,6 +149,7 @@ class Variant:
           prepared: what `prepare` returns; it is not changed.
           pruning_schedule: None prunes at once, "subp" too: to the best blocks of each
             row, for a look at size and speed without training.
+          calibration: images to go by, of "onexn".
         """
         when = pruning_schedule or schedule_lib.OneShot(self.sparsity)
         if self.method == "dense":
@@ -141,7 +161,14 @@ class Variant:
         if self.method == "subp":
             return self._prune_softly(prepared, when)
         return prune.prune_low_magnitude_1xN(
-            prepared, self.n, when, self.policy, "none", self.uniform
+            prepared,
+            self.n,
+            when,
+            self.policy,
+            "none",
+            self.uniform,
+            allocation=self.allocation,
+            calibration=calibration,
         )
 
     def _prune_softly(self, prepared, when) -> tf_keras.Model:
