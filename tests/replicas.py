@@ -20,7 +20,7 @@ import tfmot_onexn
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.networks.images import ArrayImages
 from tfmot_onexn.networks.recipe import Recipe
-from tfmot_onexn.pruning import distribution
+from tfmot_onexn.pruning import agreement, distribution
 from tfmot_onexn.pruning.fine_tune import fine_tune
 
 # the last of seven batches has one image, too few for two replicas
@@ -76,7 +76,7 @@ class Note(tf_keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         strategy = self.model.distribute_strategy
-        masks = distribution.masks(self.model).values()
+        masks = agreement.masks(self.model).values()
         replicas = zip(*(each_replica(strategy, mask) for mask in masks), strict=True)
         self.masks_tr.append([flat(own) for own in replicas])
 
@@ -140,13 +140,13 @@ def complaints(strategy):
     with strategy.scope():
         variable = tf.Variable([1.0, 0.0], name="mask")
     same = {"settings": {"n": 4}, "mask": variable}
-    distribution.require_same(strategy, same)
+    agreement.require_same(strategy, same)
     for index, replica in enumerate(strategy.experimental_local_results(variable)):
         replica.assign([float(index + chief), 0.0])
     said = []
     for values in (same, {"settings": {"n": 4 + chief}}):
         try:
-            distribution.require_same(strategy, values)
+            agreement.require_same(strategy, values)
             said.append("")
         except ValueError as error:
             said.append(str(error))

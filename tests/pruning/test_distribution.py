@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import replicas
 import tensorflow as tf
-import tf_keras
 
 from tfmot_onexn.pruning import distribution
 
@@ -134,18 +133,30 @@ def test_a_cluster_asked_for_after_the_first_tensor_is_refused(monkeypatch):
         pass
 
 
-def test_one_device_is_its_own_chief_and_agrees_with_itself():
+def test_one_device_is_its_own_chief_and_needs_no_scope():
     with distribution.strategy("none") as strategy:
         assert distribution.is_chief(strategy)
-        distribution.require_same(strategy, {"settings": 1})
     assert not tf.distribute.has_strategy()
 
 
-def test_state_leaves_out_what_each_replica_keeps_for_itself():
-    norm = tf_keras.layers.BatchNormalization(input_shape=(3,))
-    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
-        model = tf_keras.Sequential([norm])
-        model.compile(tf_keras.optimizers.SGD(0.1, momentum=0.9))
-        model.optimizer.build(model.trainable_variables)
-    names = [name.split(" ")[0].split("/")[-1] for name in distribution.state(model)]
-    assert names == [*("gamma:0", "beta:0"), "iteration:0", *("gamma:0", "beta:0")]
+def test_what_ends_the_others_ends_a_worker_in_one_line(monkeypatch):
+    monkeypatch.setattr(distribution, "_multiworker", tf.distribute.get_strategy)
+    for message, told in [
+        ("{{node x}} Collective ops is aborted by: reset\nmore", "by: reset. Look at"),
+        (
+            "Graph execution error:\n\nCollective ops is aborted by: a.\nb",
+            "by: a. Look",
+        ),
+        ("Socket closed", "with the others: Socket closed. Look"),
+    ]:
+        with (
+            pytest.raises(ValueError, match=told) as raised,
+            distribution.strategy("multiworker"),
+        ):
+            raise tf.errors.UnavailableError(None, None, message)
+        assert "\n" not in str(raised.value)
+    with (
+        pytest.raises(tf.errors.ResourceExhaustedError),
+        distribution.strategy("multiworker"),
+    ):
+        raise tf.errors.ResourceExhaustedError(None, None, "no memory")

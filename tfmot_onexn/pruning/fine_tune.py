@@ -15,7 +15,7 @@ import tf_keras
 from tfmot_onexn.networks import files
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.networks.recipe import Recipe
-from tfmot_onexn.pruning import distribution
+from tfmot_onexn.pruning import agreement, distribution
 from tfmot_onexn.pruning.callbacks import UpdatePruningStep
 
 _SETTINGS = "settings.json"
@@ -72,7 +72,7 @@ def fine_tune(
         first_epoch = keeper.restore(settings)
         used.append(keeper)
     begun = {"settings": settings, "first epoch": first_epoch}
-    distribution.require_same(strategy, {**begun, **distribution.state(model)})
+    agreement.require_same(strategy, {**begun, **agreement.state(model)})
     if first_epoch < recipe.epochs:
         fit(model, dataset, recipe, first_epoch, callbacks=used, verbose=verbose)
 
@@ -122,7 +122,7 @@ def fit(
             initial_epoch=first_epoch,
             epochs=recipe.epochs,
             shuffle=False,
-            callbacks=[UpdatePruningStep(), _SameMasks(), *callbacks],
+            callbacks=[UpdatePruningStep(), agreement.SameMasks(), *callbacks],
             verbose=verbose if distribution.is_chief(strategy) else 0,
         )
 
@@ -133,15 +133,6 @@ def _require_same_classes(model: tf_keras.Model, dataset: Dataset) -> None:
             f"Model {model.name!r} tells {model.output_shape[-1]} classes apart, the "
             f"data {dataset.name!r} has {dataset.classes}. Build the model with "
             f"classes={dataset.classes}."
-        )
-
-
-class _SameMasks(tf_keras.callbacks.Callback):
-    """Ends a training whose replicas have come to choose other masks."""
-
-    def on_epoch_end(self, epoch: int, logs=None) -> None:
-        distribution.require_same(
-            self.model.distribute_strategy, distribution.masks(self.model)
         )
 
 

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tfmot_onexn.experiments.papers.jobs import Job, Store
 from tfmot_onexn.experiments.papers.workshop import Sources, Workshop
-from tfmot_onexn.pruning import distribution
+from tfmot_onexn.pruning import agreement
 
 # called with a job when its result is there
 Done = Callable[[Job], None]
@@ -47,7 +47,7 @@ def do(
     """
     store = Store(sources.folder)
     workshop = Workshop(sources, strategy)
-    distribution.require_same(workshop.strategy, {"jobs": [job.key() for job in jobs]})
+    agreement.require_same(workshop.strategy, {"jobs": [job.key() for job in jobs]})
     for batch in _batches(jobs):
         if processes == 1 or len(batch) == 1 or not batch[0].parallel:
             for job in batch:
