@@ -5,9 +5,10 @@ import types
 
 import pytest
 
-from tfmot_onexn.experiments.papers.jobs import Job, Store, digest
+from tfmot_onexn.experiments.papers.jobs import Job, Store
+from tfmot_onexn.experiments.papers.settings import digest
 
-WORKSHOP = types.SimpleNamespace(machine="a machine")
+WORKSHOP = types.SimpleNamespace(machine="a machine", writes=True)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,7 +69,7 @@ def test_nothing_is_left_of_a_job_that_fails(store, monkeypatch):
 
 def test_machines_and_dates_are_told_once(store):
     store.do(Square(3), WORKSHOP)
-    store.do(Square(4), types.SimpleNamespace(machine="another"))
+    store.do(Square(4), types.SimpleNamespace(machine="another", writes=True))
     told = store.provenance([Square(3), Square(4), Square(5)])
     assert told.startswith("a machine; another; ")
     assert " to " not in told
@@ -95,3 +96,9 @@ def test_results_outlive_new_options_that_have_their_default():
 def test_digests_differ_where_fields_do():
     assert digest({"a": 1}) == digest({"a": 1}) != digest({"a": 2})
     assert Square(1).key() != Square(1.0000001).key()
+
+
+def test_a_worker_that_is_not_the_chief_keeps_nothing(store):
+    other = types.SimpleNamespace(machine="a machine", writes=False)
+    assert store.do(Square(3), other) == {"square": 9}
+    assert store.find(Square(3)) is None

@@ -3,18 +3,16 @@
 import abc
 import dataclasses
 import datetime
-import hashlib
 import json
 import pathlib
 import re
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
+from tfmot_onexn.experiments.papers.settings import digest, plain
+from tfmot_onexn.experiments.papers.workshop import Workshop
 from tfmot_onexn.networks import files
-
-if TYPE_CHECKING:
-    from tfmot_onexn.experiments.papers.workshop import Workshop
 
 Result = dict[str, Any]
 
@@ -36,7 +34,7 @@ class Job(abc.ABC):
         """Returns a short name for people."""
 
     @abc.abstractmethod
-    def work(self, workshop: "Workshop") -> Result:
+    def work(self, workshop: Workshop) -> Result:
         """Does the job; returns plain values for JSON."""
 
     def fields(self) -> dict[str, Any]:
@@ -45,28 +43,12 @@ class Job(abc.ABC):
         Fields that have their default are left out, so that results outlive new
         options.
         """
-        return {"kind": type(self).__name__, **json.loads(json.dumps(_plain(self)))}
+        return {"kind": type(self).__name__, **plain(self)}
 
     def key(self) -> str:
         """Returns the name of the result's file: a label, and a hash of the fields."""
         label = re.sub(r"[^a-z0-9.]+", "-", self.label().lower()).strip("-")
         return f"{label}-{digest(self.fields())}"
-
-
-def _plain(value: Any) -> Any:
-    if not dataclasses.is_dataclass(value):
-        return value
-    return {
-        field.name: _plain(own)
-        for field in dataclasses.fields(value)
-        if (own := getattr(value, field.name)) != field.default
-    }
-
-
-def digest(fields: dict[str, Any]) -> str:
-    """Returns ten digits that differ where the fields do."""
-    text = json.dumps(fields, sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
 class Store:
@@ -119,7 +101,7 @@ class Store:
             raise ValueError(f"No result of {job.label()} at {self.path(job)}.")
         return result
 
-    def do(self, job: Job, workshop: "Workshop") -> Result:
+    def do(self, job: Job, workshop: Workshop) -> Result:
         """Does a job; the chief keeps its result, with the machine and the time."""
         start = time.perf_counter()
         result = json.loads(json.dumps(job.work(workshop)))

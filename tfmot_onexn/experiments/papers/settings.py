@@ -1,6 +1,9 @@
 """How large the networks and data of an experiment are, and how long they train."""
 
 import dataclasses
+import hashlib
+import json
+from typing import Any
 
 
 @dataclasses.dataclass(frozen=True)
@@ -186,3 +189,23 @@ PAPERS = Setting(
 )
 
 SETTINGS = {setting.name: setting for setting in (QUICK, SMALL, PAPERS)}
+
+
+def plain(value: Any) -> Any:
+    """Returns a dataclass as plain values for JSON.
+
+    Fields that have their default are left out, so that results outlive new options.
+    """
+    if not dataclasses.is_dataclass(value):
+        return json.loads(json.dumps(value))
+    return {
+        field.name: plain(own)
+        for field in dataclasses.fields(value)
+        if (own := getattr(value, field.name)) != field.default
+    }
+
+
+def digest(fields: Any) -> str:
+    """Returns ten digits that differ where plain values do."""
+    text = json.dumps(fields, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]

@@ -4,24 +4,20 @@ import dataclasses
 import functools
 import pathlib
 import zlib
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 import tf_keras
 
 from tfmot_onexn.benchmark import machine
-from tfmot_onexn.experiments.papers import jobs
-from tfmot_onexn.experiments.papers.settings import Subject
+from tfmot_onexn.experiments.papers.settings import Subject, digest, plain
 from tfmot_onexn.graph import surgery
 from tfmot_onexn.networks import datasets, files, models, preprocessing
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.networks.images import ArrayImages, Images
 from tfmot_onexn.pruning import distribution
 from tfmot_onexn.pruning.variants import Variant
-
-if TYPE_CHECKING:
-    from tfmot_onexn.experiments.papers.trainer import Trainer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,7 +53,7 @@ class Workshop:
     ):
         self.sources = sources
         self.strategy = strategy or tf.distribute.get_strategy()
-        self.trainers: dict[tuple, Trainer] = {}
+        self.trainers: dict[tuple, Any] = {}
         self._datasets: dict[tuple, Dataset] = {}
         self._dense: dict[Subject, tf_keras.Model] = {}
         self._pruned: dict[tuple[Subject, Variant], tf_keras.Model] = {}
@@ -185,8 +181,8 @@ class Workshop:
             np.savez(temporary, *weights)
 
     def _dense_path(self, subject: Subject) -> pathlib.Path:
-        digest = jobs.digest(dataclasses.asdict(subject))
-        return self.sources.folder / f"dense-{subject.network}-{digest}.npz"
+        name = f"dense-{subject.network}-{digest(plain(subject))}.npz"
+        return self.sources.folder / name
 
 
 def _some(count: int, wanted: int | None) -> np.ndarray:
