@@ -27,6 +27,7 @@ _NAMES = {
     "fig5": "accuracy against the artifacts' measured latency, MobileNetV2",
     "subp": "from scratch against 1×N fine-tuned, N = 16 and 32",
     "balance": "block rows over 1 to 8 threads: plain, sorted, uniform",
+    "one_shot": "right after pruning, weights solved on unlabelled images",
 }
 
 

@@ -1,15 +1,11 @@
 """Accuracy right after pruning, without any training.
 
-For each N, order of filters and division of the sparsity: the masks alone, with
-BatchNormalization statistics estimated anew, and with blocks chosen and weights solved
-on images without labels. A row's recovery is the share of what the masks of raw l1
-norms with new statistics lose that it wins back.
+The masks alone, with BatchNormalization statistics estimated anew, or with blocks
+chosen and weights solved on images without labels.
 """
 
 import dataclasses
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
 
 import numpy as np
 import tf_keras
@@ -22,8 +18,6 @@ from tfmot_onexn.pruning.calibration.settings import Calibration
 # masks alone; statistics anew; blocks by what outputs lose and weights solved
 TREATMENTS = ("mask", "batch_norm", "resolved")
 _POLICY = policy.PrunePointwise()
-
-Progress: TypeAlias = Callable[["Row"], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,115 +49,29 @@ class Case:
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
-    """Which cases to measure.
-
-    Attributes:
-      sizes: values of N.
-      sparsity: of every case.
-      rearrangements: orders of filters.
-      treatments: of `TREATMENTS`.
-      allocations: of `sparsity.allocation.METHODS`.
-      seeds: of the calibration. Masks alone do not depend on it and are measured once.
-      count: images to calibrate with.
-    """
-
-    sizes: Sequence[int] = (4, 16)
-    sparsity: float = 0.5
-    rearrangements: Sequence[str] = ("none", "l1", "assignment")
-    treatments: Sequence[str] = TREATMENTS
-    allocations: Sequence[str] = ("per_layer", "parameters", "macs")
-    seeds: Sequence[int] = (0, 1)
-    count: int = 384
-
-    def cases(self) -> list[Case]:
-        """Returns the cases, the baseline of each N and seed before what it is for."""
-        found: dict[Case, None] = {}
-        for n in self.sizes:
-            for seed in self.seeds:
-                first = Case(n, self.sparsity, "none", "batch_norm", seed=seed)
-                found[first.baseline] = None
-                for allocation in self.allocations:
-                    for rearrange in self.rearrangements:
-                        for treatment in self.treatments:
-                            own = 0 if treatment == "mask" else seed
-                            found[
-                                Case(
-                                    *(n, self.sparsity, rearrange, treatment),
-                                    allocation,
-                                    own,
-                                )
-                            ] = None
-        return list(found)
-
-
-@dataclasses.dataclass(frozen=True)
 class Row:
-    """What a case came to.
+    """What a network came to.
 
     Attributes:
-      case: None for the dense network.
-      top1: share of the test images recognized.
+      hits: for each test image in order, "1" if it was recognized, else "0".
       top5: share of those whose class is among the best five.
-      images: how many were tested.
-      recovery: share of the baseline's loss of top-1 that is won back.
       parameters_removed: zeros among the weights of the layers to prune.
       macs_removed: share of their multiply-accumulates that these make.
       network_macs_removed: the same of the whole network.
       seconds: that pruning took.
     """
 
-    case: Case | None
-    top1: float
+    hits: str
     top5: float
-    images: int
-    recovery: float | None = None
     parameters_removed: float = 0.0
     macs_removed: float = 0.0
     network_macs_removed: float = 0.0
     seconds: float = 0.0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Returns plain values, the case's beside the row's."""
-        fields = dataclasses.asdict(self)
-        of_case = fields.pop("case")
-        return {**(of_case or {"treatment": "dense"}), **fields}
 
-
-def rows(
-    model: tf_keras.Model,
-    images: np.ndarray,
-    dataset: Dataset,
-    settings: Settings = Settings(),
-    progress: Progress = lambda row: None,
-) -> list[dict[str, Any]]:
-    """Measures the dense network and every case.
-
-    Args:
-      model: dense, trained; it is not changed.
-      images: to calibrate with ``[count, ...]``, as the model takes them.
-      dataset: its test images are recognized.
-      settings: which cases.
-      progress: told of each row.
-
-    Returns:
-      `Row.to_dict` of each, the dense network first.
-    """
-    dense = Row(None, *accuracy(model, dataset))
-    progress(dense)
-    found = [dense]
-    baselines: dict[Case, float] = {}
-    for case in settings.cases():
-        row = measure(case, model, images, dataset, count=settings.count)
-        if case == case.baseline:
-            baselines[case] = row.top1
-        base = baselines[case.baseline]
-        if dense.top1 != base:
-            share = (row.top1 - base) / (dense.top1 - base)
-            row = dataclasses.replace(row, recovery=share)
-        progress(row)
-        found.append(row)
-    return [row.to_dict() for row in found]
+def measure_dense(model: tf_keras.Model, dataset: Dataset) -> Row:
+    """Recognizes the test images with a network as it is."""
+    return Row(*accuracy(model, dataset))
 
 
 def measure(
@@ -205,19 +113,20 @@ def measure(
     pruned = prune.strip_pruning(wrapped)
     seconds = time.perf_counter() - start
     removed = _removed(pruned)
-    return Row(case, *accuracy(pruned, dataset), None, *removed, seconds)
+    return Row(*accuracy(pruned, dataset), *removed, seconds)
 
 
-def accuracy(model: tf_keras.Model, dataset: Dataset) -> tuple[float, float, int]:
-    """Returns top-1, top-5 and the number of test images."""
+def accuracy(model: tf_keras.Model, dataset: Dataset) -> tuple[str, float]:
+    """Returns which test images are recognized, and top-5."""
     batches = dataset.test_batches(50)
-    hits = []
+    found = []
     for index in range(len(batches)):
         inputs, labels = batches[index]
         ranked = np.argsort(-model.predict_on_batch(inputs), axis=-1)
-        hits.append(ranked[:, :5] == labels[:, None])
-    right = np.concatenate(hits)
-    return float(right[:, 0].mean()), float(right.any(axis=1).mean()), len(right)
+        found.append(ranked[:, :5] == labels[:, None])
+    right = np.concatenate(found)
+    hits = "".join("1" if hit else "0" for hit in right[:, 0])
+    return hits, float(right.any(axis=1).mean())
 
 
 def _removed(model: tf_keras.Model) -> tuple[float, float, float]:

@@ -12,6 +12,7 @@ from tfmot_onexn.experiments.papers.fig2b import FIG2B
 from tfmot_onexn.experiments.papers.fig4 import FIG4
 from tfmot_onexn.experiments.papers.fig5 import FIG5
 from tfmot_onexn.experiments.papers.jobs import Job, Store
+from tfmot_onexn.experiments.papers.one_shot import ONE_SHOT
 from tfmot_onexn.experiments.papers.pages import Page
 from tfmot_onexn.experiments.papers.settings import Setting
 from tfmot_onexn.experiments.papers.subp import SUBP
@@ -22,7 +23,7 @@ from tfmot_onexn.pruning import distribution
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
-    for experiment in (TABLE1, TABLE2, FIG2B, FIG4, FIG5, SUBP, BALANCE)
+    for experiment in (TABLE1, TABLE2, FIG2B, FIG4, FIG5, SUBP, BALANCE, ONE_SHOT)
 }
 
 # (jobs in all, jobs without a result) -> told of each job that is done
