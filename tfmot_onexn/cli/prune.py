@@ -58,7 +58,7 @@ def _add_soft(parser: argparse.ArgumentParser) -> None:
         "--ramp-begin", type=float, default=0.05, help="as a share of the epochs"
     )
     group.add_argument(
-        "--ramp-end", type=float, default=0.9, help="from there on the masks stand"
+        "--ramp-end", type=float, default=0.7, help="from there on the masks stand"
     )
     group.add_argument(
         "--ramp", choices=("cubic", "linear", "cos", "exp"), default="cubic"

@@ -76,7 +76,7 @@ class SoftUniformRamp(tfmot.PruningSchedule):
 
     ```python
     ramp = tfmot_onexn.SoftUniformRamp.from_epochs(
-        0.5, begin=5, end=90, steps_per_epoch=500
+        0.5, begin=5, end=70, steps_per_epoch=500
     )
     ```
     """

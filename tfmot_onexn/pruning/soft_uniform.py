@@ -45,7 +45,7 @@ def prune_soft_uniform_1xN(  # noqa: N802 (as its sibling)
     at every step. See `PruneSoftUniform1xN` for what training does meanwhile.
 
     ```python
-    ramp = tfmot_onexn.SoftUniformRamp.from_epochs(0.5, 5, 90, steps_per_epoch=500)
+    ramp = tfmot_onexn.SoftUniformRamp.from_epochs(0.5, 5, 70, steps_per_epoch=500)
     pruned = tfmot_onexn.prune_soft_uniform_1xN(model, 16, ramp)
     pruned.compile(optimizer, loss)
     pruned.fit(x, y, epochs=100, callbacks=[tfmot_onexn.UpdatePruningStep()])
@@ -91,7 +91,7 @@ def _validate(to_prune, n: int, pruning_schedule, pruning_policy) -> None:
     if pruning_schedule is None:
         raise ValueError(
             "SUBP prunes while a network trains from scratch and must know how long: "
-            "pass pruning_schedule=SoftUniformRamp.from_epochs(0.5, begin=5, end=90, "
+            "pass pruning_schedule=SoftUniformRamp.from_epochs(0.5, begin=5, end=70, "
             "steps_per_epoch=...)."
         )
     masks.validate_sparsity(schedule_lib.final_sparsity(pruning_schedule))

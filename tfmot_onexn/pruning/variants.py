@@ -32,7 +32,7 @@ class Soft:
     """
 
     begin: float = 0.05
-    end: float = 0.9
+    end: float = 0.7
     interval: float = 1.0
     ramp: str = "cubic"
     criterion: str = "bpar"
