@@ -135,6 +135,13 @@ def test_each_kernel_has_a_sparsity_and_contributions_of_its_own(
         kept = share
 
 
+def test_kernels_without_saliency_have_an_order_and_keep_all_of_nothing():
+    kernels = [np.zeros((1, 1, 6, 12), np.float32)]
+    order = permutation.search(kernels, 4, 0.5)
+    np.testing.assert_array_equal(np.sort(order), np.arange(12))
+    assert permutation.kept_saliency(kernels, 4, 0.5, order=order) == 1.0
+
+
 def test_contributions_take_the_place_of_the_criterion(rng):
     """Where they equal another criterion's, the order is that of the criterion."""
     kernel = rng.normal(size=(1, 1, 16, 32)).astype(np.float32)
@@ -157,6 +164,7 @@ def test_without_time_the_search_ends_at_once_with_the_sort(rng):
         ({"contributions": [np.ones((4, 8))]}, r"found \[\[4, 8\]\]"),
         ({"contributions": [-np.ones((1, 1, 4, 8))]}, "at least 0; found negative"),
         ({"contributions": [np.full((1, 1, 4, 8), np.nan)]}, "or NaN"),
+        ({"contributions": [np.full((1, 1, 4, 8), np.inf)]}, "infinite ones"),
         ({"sparsity": [0.5, 0.5]}, "2 sparsities for 1 kernels"),
         ({"sparsity": [1.0]}, r"\[0, 1\)"),
     ],

@@ -110,10 +110,10 @@ def _validate_contributions(
             f"{[list(shape) for shape in found]}, expected "
             f"{[list(shape) for shape in expected]}."
         )
-    if not all((values >= 0).all() for values in contributions):
+    if not all(np.isfinite(c).all() and (c >= 0).all() for c in contributions):
         raise ValueError(
-            "Contributions to a saliency must be numbers of at least 0; found negative "
-            "values or NaN. Pass absolute or squared values."
+            "Contributions to a saliency must be finite numbers of at least 0; found "
+            "negative values, infinite ones or NaN. Pass absolute or squared values."
         )
 
 

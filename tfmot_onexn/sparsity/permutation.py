@@ -42,7 +42,7 @@ def kept_saliency(
     saliency: str = "l1",
     contributions: Sequence[np.ndarray] | None = None,
 ) -> float:
-    """Returns the share of saliency that 1xN pruning keeps, in [0, 1].
+    """Returns the share of saliency that 1xN pruning keeps, in [0, 1]; 1 of nothing.
 
     Args:
       kernels: weights ``[..., in, M]`` that share their output channels.
@@ -60,7 +60,8 @@ def kept_saliency(
     """
     objective = Objective(kernels, n, sparsity, uniform, saliency, contributions)
     order = np.arange(objective.num_filters) if order is None else order
-    return objective.kept(order) / float(objective.scores_mk.sum(dtype=np.float64))
+    total = float(objective.scores_mk.sum(dtype=np.float64))
+    return objective.kept(order) / total if total else 1.0
 
 
 def search(
