@@ -16,7 +16,7 @@ from tfmot_onexn.sparsity import blocks, masks
 # a block row is emptied in that many steps, several blocks at a time
 _STEPS = 48
 # how much more than the layer a single block row may lose
-_SLACK = 0.25
+_SLACK = 0.5
 _SCRATCH_VALUES = 2_000_000
 
 
