@@ -119,7 +119,7 @@ def test_a_projection_makes_up_for_what_its_shortcut_has_lost(monkeypatch):
             )
         found = prune.strip_pruning(pruned(model, 0.7))
         errors.append(distance(found, model, x, "add_1"))
-    assert errors[0] < 0.95 * errors[1]
+    assert errors[0] < 0.98 * errors[1]
 
 
 @pytest.mark.parametrize("resolve", ["all", "batch_norm"])

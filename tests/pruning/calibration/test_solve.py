@@ -90,27 +90,19 @@ def test_a_block_that_others_make_up_for_goes_first(rng, uniform):
     assert found.sum() == 12
 
 
-def windows(rng, *, constant=True):
+def windows(rng):
     inputs = rng.normal(0.3, 1, (3, 300, 5))
-    if constant:
-        inputs[..., -1] = 1
+    inputs[..., -1] = 1
     targets = np.einsum("cst,ct->cs", inputs, rng.normal(size=(3, 5)))
-    taps = Taps(
-        inputs.swapaxes(1, 2) @ inputs / 300,
-        np.einsum("cst,cs->ct", inputs, targets) / 300,
-        (targets**2).mean(axis=1),
-        True,
-    )
-    return inputs, targets, TapStatistics(taps)
+    return inputs, targets, TapStatistics(Taps(inputs, targets, True))
 
 
 @pytest.mark.parametrize("biased", [True, False])
 def test_solved_taps_make_their_targets(rng, biased):
     inputs, targets, found = windows(rng)
-    dense = Linear(
-        rng.normal(size=(4, 3)), rng.normal(size=3) if biased else np.zeros(3)
-    )
-    solved = solve.solve_taps(dense, found, 1e-7, biased=biased)
+    bias = rng.normal(size=3) if biased else np.zeros(3)
+    dense = Linear(rng.normal(size=(4, 3)), bias)
+    solved = solve.solve_taps(dense, found, 1e-7, NOTHING, 3, biased=biased)
     made = np.einsum("cst,tc->cs", inputs[..., :-1], solved.kernel_km)
     made += solved.bias_m[:, None]
     if biased:
@@ -124,6 +116,19 @@ def test_solved_taps_make_their_targets(rng, biased):
             np.testing.assert_allclose(solved.kernel_km[:, channel], best, atol=1e-3)
 
 
+def test_taps_past_a_clipping_let_less_through(rng):
+    inputs, targets, _ = windows(rng)
+    targets = targets + rng.normal(size=targets.shape)
+    found = TapStatistics(Taps(inputs, targets, True))
+    dense = Linear(rng.normal(size=(4, 3)), rng.normal(size=3))
+    errors = []
+    for steps in (0, 8):
+        solved = solve.solve_taps(dense, found, 1e-7, (0, 2), steps, biased=True)
+        made = found.predict(solved.kernel_km, solved.bias_m)
+        errors.append(((np.clip(made, 0, 2) - np.clip(targets, 0, 2)) ** 2).sum())
+    assert errors[1] < errors[0]
+
+
 def test_matched_taps_have_the_moments_of_their_targets(rng):
     inputs, targets, found = windows(rng)
     dense = Linear(rng.normal(size=(4, 3)), rng.normal(size=3))
@@ -133,3 +138,23 @@ def test_matched_taps_have_the_moments_of_their_targets(rng):
     made += matched.bias_m[:, None]
     np.testing.assert_allclose(made.mean(1), targets.mean(1), atol=1e-6)
     np.testing.assert_allclose(made.std(1), targets.std(1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("regain", [0.0, 0.5, 1.0])
+def test_outputs_get_back_the_deviation_that_a_fit_takes(rng, regain):
+    true = rng.normal(size=(500, 8)).astype(np.float32)
+    kernel = rng.normal(size=(8, 6)).astype(np.float32)
+    targets = true @ kernel
+    uncertain = true + 0.7 * rng.normal(size=true.shape).astype(np.float32)
+    kept = np.ones((8, 6), bool)
+    fit, found = (
+        solve.solve_rows(
+            kernel, statistics(uncertain, targets), kept, NOTHING, 3, regain=share
+        )
+        for share in (0.0, regain)
+    )
+    fitted, made = (uncertain @ f.kernel_km + f.bias_m for f in (fit, found))
+    lost = targets.std(0) / fitted.std(0)
+    assert (lost > 1.1).all()
+    np.testing.assert_allclose(made.std(0), fitted.std(0) * lost**regain, rtol=1e-3)
+    np.testing.assert_allclose(made.mean(0), targets.mean(0), atol=1e-3)

@@ -53,14 +53,12 @@ def test_moments_and_errors_of_taps_are_those_of_the_windows(rng):
     windows = rng.normal(1, 1, (2, 200, 5))
     windows[..., -1] = 1
     targets = rng.normal(size=(2, 200))
-    found = TapStatistics(
-        Taps(
-            windows.swapaxes(1, 2) @ windows / 200,
-            np.einsum("cst,cs->ct", windows, targets) / 200,
-            (targets**2).mean(axis=1),
-            True,
-        )
+    found = TapStatistics(Taps(windows, targets, True))
+    np.testing.assert_allclose(
+        found.cross(targets), np.einsum("cst,cs->ct", windows, targets) / 200
     )
+    expected = np.einsum("cst,csu->ctu", windows, windows) / 200
+    np.testing.assert_allclose(found.gram_ctt, expected)
     taps, bias = rng.normal(size=(4, 2)), rng.normal(size=2)
     made = np.einsum("cst,tc->cs", windows[..., :-1], taps)
     mean, variance = found.moments(taps)

@@ -26,8 +26,8 @@ from tfmot_onexn.sparsity.masks import Pattern
 
 Layer: TypeAlias = tf_keras.layers.Layer
 
-# a channel's few taps are known from fewer places than a kernel of many channels
-_TAPS_NEED_LESS = 4
+# enough for the few taps of a channel
+_TAP_SAMPLES = 4000
 
 
 def calibrated_weights(
@@ -112,7 +112,7 @@ class _Solver:
         dense = folding.fold(unit.layer, unit.norm)
         seed, pixels = (self._settings.seed,), self._settings.pixels
         if unit.depthwise:
-            pixels = -(-pixels // _TAPS_NEED_LESS)
+            pixels = min(pixels, -(-_TAP_SAMPLES // self._streams.count))
             taps = samples.taps(unit, dense, self._streams, pixels, seed)
             return self._solve_taps(unit, dense, taps) if taps.differ else None
         rows = samples.rows(unit, dense, self._streams, pixels, seed)
@@ -129,7 +129,12 @@ class _Solver:
         solved = Linear(dense.kernel_km * kept_km, dense.bias_m)
         if settings.resolve in ("all", "pruned"):
             solved = solve.solve_rows(
-                dense.kernel_km, statistics, kept_km, unit.bounds, settings.relu_steps
+                dense.kernel_km,
+                statistics,
+                kept_km,
+                unit.bounds,
+                settings.relu_steps,
+                settings.regain if unit.norm is not None else 0.0,
             )
             self._write(unit, solved, statistics)
         elif settings.resolve == "batch_norm" and unit.norm is not None:
@@ -172,7 +177,12 @@ class _Solver:
         stretch_c = None
         if self._settings.resolve == "all":
             solved = solve.solve_taps(
-                dense, statistics, self._settings.ridge, biased=_biased(unit)
+                dense,
+                statistics,
+                self._settings.ridge,
+                unit.bounds,
+                self._settings.relu_steps,
+                biased=_biased(unit),
             )
         elif unit.norm is not None:
             solved, stretch_c = solve.match_taps(dense, statistics)

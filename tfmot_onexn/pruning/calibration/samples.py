@@ -29,20 +29,17 @@ class Rows:
 
 @dataclasses.dataclass
 class Taps:
-    """Second moments of each channel's window in the pruned network, and of the target.
-
-    The last place of a window is a constant 1.
+    """Windows that a depthwise convolution reads, and what it should make of each.
 
     Attributes:
-      gram_ctt: ``[C, kh * kw + 1, kh * kw + 1]``.
-      cross_ct: ``[C, kh * kw + 1]``.
-      squares_c: mean square of the targets ``[C]``.
+      windows_cst: ``[C, samples, kh * kw + 1]`` in the pruned network, the last place
+        of a window a constant 1.
+      targets_cs: the dense network's outputs before the activation ``[C, samples]``.
       differ: whether any input is not the dense network's.
     """
 
-    gram_ctt: np.ndarray
-    cross_ct: np.ndarray
-    squares_c: np.ndarray
+    windows_cst: np.ndarray
+    targets_cs: np.ndarray
     differ: bool
 
 
@@ -80,26 +77,19 @@ def taps(
     unit: Unit, dense: Linear, streams: Streams, pixels: int, seed: tuple[int, ...]
 ) -> Taps:
     """Samples a depthwise convolution; see `Taps` and `rows`."""
-    sums, count, differ = [], 0, False
+    windows, targets, differ = [], [], False
+    weights_ct = np.vstack([dense.kernel_km, dense.bias_m]).T
     for batch, (of_dense, of_pruned) in enumerate(streams.before(unit.index)):
         rng = np.random.default_rng((*seed, unit.index, batch))
-        window = _Window(unit.layer, of_dense[unit.source].shape, pixels, rng)
-        dense_cst = window(of_dense[unit.source])
-        weights_ct = np.vstack([dense.kernel_km, dense.bias_m]).T
-        target_cs = (dense_cst @ weights_ct[:, :, None])[:, :, 0]
-        pruned_cst = dense_cst
+        look = _Window(unit.layer, of_dense[unit.source].shape, pixels, rng)
+        window_cst = look(of_dense[unit.source])
+        targets.append((window_cst @ weights_ct[:, :, None])[:, :, 0])
         if of_pruned[unit.source] is not of_dense[unit.source]:
-            differ, pruned_cst = True, window(of_pruned[unit.source])
-        sums.append(
-            (
-                pruned_cst.swapaxes(1, 2) @ pruned_cst,
-                (target_cs[:, None, :] @ pruned_cst)[:, 0],
-                (target_cs**2).sum(axis=1),
-            )
-        )
-        count += target_cs.shape[1]
-    gram, cross, squares = (sum(parts) / count for parts in zip(*sums, strict=True))
-    return Taps(gram, cross, squares, differ)
+            differ, window_cst = True, look(of_pruned[unit.source])
+        windows.append(window_cst)
+    return Taps(
+        np.concatenate(windows, axis=1), np.concatenate(targets, axis=1), differ
+    )
 
 
 class _Places:

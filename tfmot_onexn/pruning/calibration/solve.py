@@ -8,6 +8,8 @@ from tfmot_onexn.sparsity import blocks, least_squares, second_order
 
 # to match the dense network's deviations, no channel is scaled by more
 _MOST_STRETCH = 10.0
+# below 2 each renewed fit still leaves less to ask for, and there are fewer to make
+_STRIDE = 1.5
 
 
 def kept_by_second_order(
@@ -43,6 +45,7 @@ def solve_rows(
     kept_km: np.ndarray,
     bounds: tuple[float, float],
     relu_steps: int,
+    regain: float = 0.0,
 ) -> Linear:
     """Returns the weights that fit the targets best, and their bias.
 
@@ -52,6 +55,8 @@ def solve_rows(
       kept_km: the other weights are zero.
       bounds: past which the activation is constant.
       relu_steps: how often the fit is renewed past them.
+      regain: how far outputs that are not clipped get back the deviation that a fit to
+        uncertain inputs takes from them, from 0 to 1.
     """
     inputs_sk, targets_sm = statistics.inputs_sk, statistics.targets_sm
     ridge = least_squares.MaskedRidge(statistics.gram_kk, kept_km, statistics.ridge)
@@ -59,6 +64,7 @@ def solve_rows(
     mean_m = statistics.mean_m
     if not np.isfinite(bounds).any():
         relu_steps = 0
+        kernel_km = kernel_km * _lost(statistics, kernel_km) ** regain
     for _ in range(relu_steps):
         wanted_sm = least_squares.past_clipping(
             inputs_sk @ kernel_km + mean_m, targets_sm + statistics.mean_m, bounds
@@ -66,7 +72,8 @@ def solve_rows(
         if statistics.centred:
             mean_m = wanted_sm.mean(axis=0)
             wanted_sm -= mean_m
-        kernel_km = ridge.solve(statistics.cross(wanted_sm), kernel_km)
+        renewed_km = ridge.solve(statistics.cross(wanted_sm), kernel_km)
+        kernel_km = kernel_km + _STRIDE * (renewed_km - kernel_km)
     return Linear(kernel_km, mean_m - statistics.mean_k @ kernel_km)
 
 
@@ -79,16 +86,20 @@ def match_rows(
       The map, and what the BatchNormalization scales by more than before ``[M]``.
     """
     masked_km = dense_km * kept_km
-    _, variance_m = statistics.moments(masked_km)
-    wanted_m = (statistics.targets_sm**2).mean(axis=0)
-    stretch_m = _stretch(wanted_m, variance_m)
+    stretch_m = _lost(statistics, masked_km)
     kernel_km = masked_km * stretch_m
     bias_m = statistics.mean_m - statistics.mean_k @ kernel_km
     return Linear(kernel_km, bias_m), stretch_m
 
 
 def solve_taps(
-    dense: Linear, statistics: TapStatistics, ridge: float, *, biased: bool
+    dense: Linear,
+    statistics: TapStatistics,
+    ridge: float,
+    bounds: tuple[float, float],
+    relu_steps: int,
+    *,
+    biased: bool,
 ) -> Linear:
     """Returns taps and bias of a depthwise convolution that fit its targets best.
 
@@ -96,20 +107,27 @@ def solve_taps(
       dense: what the ridge pulls to.
       statistics: of the unit.
       ridge: as a share of the mean square of a channel's inputs.
+      bounds: past which the activation is constant.
+      relu_steps: how often the fit is renewed past them.
       biased: whether the unit has a bias.
     """
-    taps = statistics.taps
     places = slice(None) if biased else slice(None, -1)
-    towards_ct = np.vstack([dense.kernel_km, dense.bias_m]).T
-    solved_ct = towards_ct.copy()
-    solved_ct[:, places] = least_squares.per_channel(
-        taps.gram_ctt[:, places, places],
-        taps.cross_ct[:, places],
-        towards_ct[:, places],
-        ridge,
-        biased=biased,
-    )
-    return Linear(solved_ct[:, :-1].T, solved_ct[:, -1])
+    weights_ct = np.vstack([dense.kernel_km, dense.bias_m]).T
+
+    def fit(targets_cs: np.ndarray) -> None:
+        weights_ct[:, places] = least_squares.per_channel(
+            statistics.gram_ctt[:, places, places],
+            statistics.cross(targets_cs)[:, places],
+            weights_ct[:, places],
+            ridge,
+            biased=biased,
+        )
+
+    fit(statistics.targets_cs)
+    for _ in range(relu_steps if np.isfinite(bounds).any() else 0):
+        made_cs = statistics.predict(weights_ct[:, :-1].T, weights_ct[:, -1])
+        fit(least_squares.past_clipping(made_cs, statistics.targets_cs, bounds))
+    return Linear(weights_ct[:, :-1].T, weights_ct[:, -1])
 
 
 def match_taps(dense: Linear, statistics: TapStatistics) -> tuple[Linear, np.ndarray]:
@@ -119,6 +137,12 @@ def match_taps(dense: Linear, statistics: TapStatistics) -> tuple[Linear, np.nda
     stretch_c = _stretch(wanted_c, variance_c)
     bias_c = wanted_mean_c - mean_c * stretch_c
     return Linear(dense.kernel_km * stretch_c, bias_c), stretch_c
+
+
+def _lost(statistics: RowStatistics, kernel_km: np.ndarray) -> np.ndarray:
+    """Returns how much more the targets deviate than what a kernel makes ``[M]``."""
+    _, variance_m = statistics.moments(kernel_km)
+    return _stretch((statistics.targets_sm**2).mean(axis=0), variance_m)
 
 
 def _stretch(wanted_m: np.ndarray, variance_m: np.ndarray) -> np.ndarray:

@@ -83,31 +83,39 @@ class TapStatistics:
     """The same of a depthwise convolution.
 
     Attributes:
-      taps: second moments of the windows.
+      windows_cst: ``[C, samples, T + 1]``, the last place a constant 1.
+      targets_cs: ``[C, samples]``.
+      gram_ctt: second moments of the windows.
     """
 
     def __init__(self, taps: Taps):
-        self.taps = taps
+        self.windows_cst, self.targets_cs = taps.windows_cst, taps.targets_cs
+        samples = self.targets_cs.shape[1]
+        transposed_cts = self.windows_cst.swapaxes(1, 2)
+        self.gram_ctt = transposed_cts @ self.windows_cst / samples
+
+    def cross(self, targets_cs: np.ndarray) -> np.ndarray:
+        """Returns ``E[x y]`` ``[C, T + 1]``."""
+        sums_ct = (targets_cs[:, None, :] @ self.windows_cst)[:, 0]
+        return sums_ct / targets_cs.shape[1]
+
+    def predict(self, taps_tc: np.ndarray, bias_c: np.ndarray) -> np.ndarray:
+        """Returns what taps ``[T, C]`` and biases make ``[C, samples]``."""
+        weights_ct = np.vstack([taps_tc, bias_c]).T
+        return (self.windows_cst @ weights_ct[:, :, None])[:, :, 0]
 
     @property
     def target_moments(self) -> tuple[np.ndarray, np.ndarray]:
         """Mean and variance ``[C]`` of the targets."""
-        mean_c = self.taps.cross_ct[:, -1]
-        return mean_c, np.maximum(self.taps.squares_c - mean_c**2, 0)
+        return self.targets_cs.mean(axis=1), self.targets_cs.var(axis=1)
 
     def moments(self, taps_tc: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns mean and variance ``[C]`` of what taps ``[T, C]`` make."""
-        gram_ctt = self.taps.gram_ctt
-        mean_c = np.einsum("tc,ct->c", taps_tc, gram_ctt[:, -1, :-1])
-        square_c = np.einsum("tc,ctu,uc->c", taps_tc, gram_ctt[:, :-1, :-1], taps_tc)
-        return mean_c, np.maximum(square_c - mean_c**2, 0)
+        made_cs = self.predict(taps_tc, np.zeros(taps_tc.shape[1], np.float32))
+        return made_cs.mean(axis=1), made_cs.var(axis=1)
 
     def error(self, taps_tc: np.ndarray, bias_c: np.ndarray) -> float:
         """Returns the mean square error over the targets' variance."""
-        weights_ct = np.vstack([taps_tc, bias_c]).T
-        explained_ct = np.einsum("ctu,cu->ct", self.taps.gram_ctt, weights_ct)
-        error_c = self.taps.squares_c + np.einsum(
-            "ct,ct->c", weights_ct, explained_ct - 2 * self.taps.cross_ct
-        )
-        total = float(self.target_moments[1].sum())
-        return float(np.maximum(error_c, 0).sum()) / total if total else 0.0
+        lacking_cs = self.targets_cs - self.predict(taps_tc, bias_c)
+        total = float(self.target_moments[1].mean())
+        return float((lacking_cs**2).mean()) / total if total else 0.0

@@ -23,6 +23,9 @@ class Streams:
 
     The pruned one differs from the dense one in the layers that `replace` has named,
     and is computed only where it differs.
+
+    Attributes:
+      count: of the images.
     """
 
     def __init__(
@@ -48,6 +51,7 @@ class Streams:
             images[start : start + batch_size]
             for start in range(0, len(images), batch_size)
         ]
+        self.count = len(images)
         self._memory = memory // len(batches)
         self._kept: list[tuple[int, Values, Values]] = []
         for batch in batches:
