@@ -25,7 +25,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "lose and solve for the weights that stay, before any fine-tuning",
     )
     group.add_argument(
-        "--calibration-images", type=int, default=384, help="how many of them to use"
+        "--calibration-images", type=int, default=512, help="how many of them to use"
     )
 
 

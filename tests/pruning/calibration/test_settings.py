@@ -10,7 +10,7 @@ IMAGES = np.zeros((6, 8, 8, 3), np.float32)
 
 def test_an_array_of_images_has_the_usual_settings():
     found = settings.of(IMAGES)
-    assert (found.count, found.resolve, found.second_order) == (384, "all", True)
+    assert (found.count, found.resolve, found.second_order) == (512, "all", True)
     assert settings.of(found) is found
 
 

@@ -134,7 +134,6 @@ class _Solver:
                 kept_km,
                 unit.bounds,
                 settings.relu_steps,
-                settings.regain if unit.norm is not None else 0.0,
             )
             self._write(unit, solved, statistics)
         elif settings.resolve == "batch_norm" and unit.norm is not None:

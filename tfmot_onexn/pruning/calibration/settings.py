@@ -36,8 +36,6 @@ class Calibration:
       ridge: how strongly weights are pulled to the dense ones, as a share of the mean
         square of the layer's inputs.
       relu_steps: times that weights are solved again past a ReLU, which hides errors.
-      regain: how far outputs without a ReLU get back the deviation that a fit takes
-        from them, from 0 to 1.
       second_order: choose blocks by what the output loses; else by the saliency that
         the function is given.
       resolve: what gets new weights: "all" (pruned kernels, depthwise and other 1x1
@@ -53,11 +51,10 @@ class Calibration:
     """
 
     images: np.ndarray
-    count: int = 384
-    pixels: int = 100
+    count: int = 512
+    pixels: int = 64
     ridge: float = 0.1
-    relu_steps: int = 5
-    regain: float = 0.5
+    relu_steps: int = 3
     second_order: bool = True
     resolve: str = "all"
     seed: int = 0

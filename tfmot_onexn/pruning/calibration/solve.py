@@ -8,8 +8,6 @@ from tfmot_onexn.sparsity import blocks, least_squares, second_order
 
 # to match the dense network's deviations, no channel is scaled by more
 _MOST_STRETCH = 10.0
-# below 2 each renewed fit still leaves less to ask for, and there are fewer to make
-_STRIDE = 1.5
 
 
 def kept_by_second_order(
@@ -45,7 +43,6 @@ def solve_rows(
     kept_km: np.ndarray,
     bounds: tuple[float, float],
     relu_steps: int,
-    regain: float = 0.0,
 ) -> Linear:
     """Returns the weights that fit the targets best, and their bias.
 
@@ -55,8 +52,6 @@ def solve_rows(
       kept_km: the other weights are zero.
       bounds: past which the activation is constant.
       relu_steps: how often the fit is renewed past them.
-      regain: how far outputs that are not clipped get back the deviation that a fit to
-        uncertain inputs takes from them, from 0 to 1.
     """
     inputs_sk, targets_sm = statistics.inputs_sk, statistics.targets_sm
     ridge = least_squares.MaskedRidge(statistics.gram_kk, kept_km, statistics.ridge)
@@ -64,7 +59,6 @@ def solve_rows(
     mean_m = statistics.mean_m
     if not np.isfinite(bounds).any():
         relu_steps = 0
-        kernel_km = kernel_km * _lost(statistics, kernel_km) ** regain
     for _ in range(relu_steps):
         wanted_sm = least_squares.past_clipping(
             inputs_sk @ kernel_km + mean_m, targets_sm + statistics.mean_m, bounds
@@ -72,8 +66,7 @@ def solve_rows(
         if statistics.centred:
             mean_m = wanted_sm.mean(axis=0)
             wanted_sm -= mean_m
-        renewed_km = ridge.solve(statistics.cross(wanted_sm), kernel_km)
-        kernel_km = kernel_km + _STRIDE * (renewed_km - kernel_km)
+        kernel_km = ridge.solve(statistics.cross(wanted_sm), kernel_km)
     return Linear(kernel_km, mean_m - statistics.mean_k @ kernel_km)
 
 
@@ -86,7 +79,8 @@ def match_rows(
       The map, and what the BatchNormalization scales by more than before ``[M]``.
     """
     masked_km = dense_km * kept_km
-    stretch_m = _lost(statistics, masked_km)
+    _, variance_m = statistics.moments(masked_km)
+    stretch_m = _stretch((statistics.targets_sm**2).mean(axis=0), variance_m)
     kernel_km = masked_km * stretch_m
     bias_m = statistics.mean_m - statistics.mean_k @ kernel_km
     return Linear(kernel_km, bias_m), stretch_m
@@ -137,12 +131,6 @@ def match_taps(dense: Linear, statistics: TapStatistics) -> tuple[Linear, np.nda
     stretch_c = _stretch(wanted_c, variance_c)
     bias_c = wanted_mean_c - mean_c * stretch_c
     return Linear(dense.kernel_km * stretch_c, bias_c), stretch_c
-
-
-def _lost(statistics: RowStatistics, kernel_km: np.ndarray) -> np.ndarray:
-    """Returns how much more the targets deviate than what a kernel makes ``[M]``."""
-    _, variance_m = statistics.moments(kernel_km)
-    return _stretch((statistics.targets_sm**2).mean(axis=0), variance_m)
 
 
 def _stretch(wanted_m: np.ndarray, variance_m: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from tfmot_onexn.pruning.calibration.samples import Rows, Taps
 # filters whose output hardly varies are not blown up without limit
 _SMALLEST_VARIANCE = 1e-4
 # with fewer, the pull to the dense weights is stronger
-_SAMPLES_PER_CHANNEL = 10
+_SAMPLES_PER_CHANNEL = 3
 
 
 class RowStatistics:
