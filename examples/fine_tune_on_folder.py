@@ -26,6 +26,9 @@ parser.add_argument("--batch-size", type=int, default=32)
 parser.add_argument("--output", default="folder.tflite")
 arguments = parser.parse_args()
 
+# The same weights and the same batches each time.
+tf_keras.utils.set_random_seed(0)
+
 # A known network with a new classifier for the classes of the folder.
 data = datasets.load(arguments.folder, arguments.size)
 base = tf_keras.applications.MobileNet(

@@ -27,10 +27,10 @@ def test_a_model_is_exported_and_timed(onexn, model_file, tmp_path):
     code, _, _ = onexn("benchmark", *paths, "--runs", 3, "--json", rows)
     assert code == 0
     timed = json.loads(rows.read_text())["rows"]
-    assert [(row["runtime"], row["status"]) for row in timed] == [
-        *(("litert", "ok"), ("litert", "ok")),
-        *(("tvm_vm", "ok"), ("tvm_plan", "ok")),
-    ]
+    runtimes = [row["runtime"] for row in timed]
+    assert runtimes == ["litert", "litert", "tvm_vm", "tvm_plan"]
+    # a busy machine makes rows noisy, which says nothing about the files
+    assert {row["status"] for row in timed} <= {"ok", "noisy"}
 
 
 def test_targets_and_formats_are_chosen(onexn, model_file, tmp_path):
