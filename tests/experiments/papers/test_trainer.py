@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from paper_results import tiny_mobilenet
 
 from tfmot_onexn.experiments.papers import trainer as trainer_lib
 from tfmot_onexn.experiments.papers.experiment import onexn
@@ -64,8 +63,3 @@ def test_variants_of_one_graph_share_a_trainer(workshop, quick):
     )
     assert dense is weight is onexn_
     assert filters is not dense
-
-
-def test_the_network_of_these_tests_has_what_variants_prune():
-    model = tiny_mobilenet((32, 32, 3), 1.0, None, 10)
-    assert Variant("onexn").prune(model) is not None

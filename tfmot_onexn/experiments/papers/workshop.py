@@ -45,7 +45,7 @@ class Workshop:
     Attributes:
       sources: where things are.
       strategy: what trains, see `pruning.distribution`.
-      trainers: by all that their compiled step depends on; see `trainer.trainer`.
+      trainers: by all that their compiled step depends on; see `trainer.tuner`.
     """
 
     def __init__(
