@@ -163,3 +163,31 @@ def test_what_is_wrong_with_an_image_is_told_plainly(tmp_path, dataset):
         dataset.test_batches().plain_errors(),
     ):
         raise tf.errors.AbortedError(None, None, "another")
+
+
+def _same(streamed, wanted):
+    for own, other in zip(streamed, wanted, strict=True):
+        for found, expected in zip(own, other, strict=True):
+            np.testing.assert_array_equal(found, expected)
+
+
+def test_streams_are_the_batches_of_an_epoch_and_of_those_that_follow(rng):
+    images = ArrayImages(rng.integers(0, 256, (10, 8, 8, 3), np.uint8))
+
+    def batches():
+        return Batches(images, np.arange(10), 4, seed=7, augmentation="crop_flip")
+
+    walked = batches()
+    first = [walked[index] for index in range(3)]
+    walked.on_epoch_end()
+    second = [walked[index] for index in range(3)]
+    _same(batches().once(), first)
+    endless = batches().endless()
+    assert endless.cardinality() == tf.data.INFINITE_CARDINALITY
+    _same(endless.take(6), first + second)
+
+    shares = batches().endless_shares(range(1, 3), 4).take(7)
+    walked = batches()
+    wanted = [walked.share(i, part, 4) for i in range(3) for part in (1, 2)]
+    walked.on_epoch_end()
+    _same(shares, [*wanted, walked.share(0, 1, 4)])

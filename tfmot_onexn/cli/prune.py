@@ -145,7 +145,7 @@ def _save(
         final.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         batches = dataset.test_batches()
         with batches.plain_errors():
-            _, top1 = final.evaluate(batches, verbose=0)
+            _, top1 = final.evaluate(batches.once(), verbose=0)
         print(f"top-1 on {len(dataset.test_labels)} test images: {100 * top1:.2f} %")
     print(f"Saved {arguments.output}; look at it with `onexn summary`.")
 

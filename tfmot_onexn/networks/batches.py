@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +11,11 @@ import tf_keras
 from tfmot_onexn.networks import augmentation as augmentation_lib
 from tfmot_onexn.networks import preprocessing as preprocessing_lib
 from tfmot_onexn.networks.images import Images
+
+# batches that are loaded before they are asked for
+_AHEAD = 2
+# so that the workers of a strategy need not ask each other who has data left
+_without_end = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
 
 
 class Batches(tf_keras.utils.Sequence):
@@ -83,6 +88,57 @@ class Batches(tf_keras.utils.Sequence):
         if not len(own):
             own = batch[:1]
         return *self._load(own), np.full(len(own), weight, np.float32)
+
+    def once(self) -> tf.data.Dataset:
+        """Returns the batches of this epoch, for ``evaluate``."""
+        return self._streamed(lambda: map(self.__getitem__, range(len(self))))
+
+    def endless(self) -> tf.data.Dataset:
+        """Returns the batches of this epoch and of all later ones, for ``fit``.
+
+        An epoch has ``len(self)`` steps; pass that as ``steps_per_epoch``.
+        """
+
+        def batches() -> Iterator[tuple[np.ndarray, ...]]:
+            while True:
+                yield from map(self.__getitem__, range(len(self)))
+                self.on_epoch_end()
+
+        return self._streamed(batches).apply(_without_end)
+
+    def endless_shares(self, own: range, parts: int) -> tf.data.Dataset:
+        """Returns some parts of each batch, see `share`, as `endless` does.
+
+        Args:
+          own: which parts, one after the other.
+          parts: number of all of them.
+        """
+
+        def shares() -> Iterator[tuple[np.ndarray, ...]]:
+            while True:
+                for index in range(len(self)):
+                    for part in own:
+                        yield self.share(index, part, parts)
+                self.on_epoch_end()
+
+        weights = tf.TensorSpec((None,), tf.float32)
+        return self._streamed(shares, weights).apply(_without_end)
+
+    def _streamed(
+        self,
+        generate: Callable[[], Iterator[tuple[np.ndarray, ...]]],
+        *more: tf.TensorSpec,
+    ) -> tf.data.Dataset:
+        images = tf.TensorSpec((None, *self.image_shape), tf.float32)
+        labels = tf.TensorSpec((None,), tf.int64)
+        data = tf.data.Dataset.from_generator(
+            generate, output_signature=(images, labels, *more)
+        )
+        options = tf.data.Options()
+        # its thread sleeps 10 ms, then twice as long each time, and the end of an
+        # iterator waits until it wakes: up to as long again as the epoch took
+        options.autotune.enabled = False
+        return data.prefetch(_AHEAD).with_options(options)
 
     def _chosen(self, index: int) -> np.ndarray:
         start = index * self._batch_size

@@ -116,24 +116,6 @@ def shares(
     def of_worker(context: tf.distribute.InputContext) -> tf.data.Dataset:
         here = parts // context.num_input_pipelines
         first = here * context.input_pipeline_id
-
-        def endless():
-            while True:
-                for index in range(len(batches)):
-                    for part in range(first, first + here):
-                        yield batches.share(index, part, parts)
-                batches.on_epoch_end()
-
-        data = tf.data.Dataset.from_generator(
-            endless,
-            output_signature=(
-                tf.TensorSpec((None, *batches.image_shape), tf.float32),
-                tf.TensorSpec((None,), tf.int64),
-                tf.TensorSpec((None,), tf.float32),
-            ),
-        )
-        # so that the workers need not ask each other before each step who has data left
-        forever = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
-        return data.apply(forever).prefetch(2 * here)
+        return batches.endless_shares(range(first, first + here), parts)
 
     return strategy.distribute_datasets_from_function(of_worker)

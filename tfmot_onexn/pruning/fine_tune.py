@@ -117,7 +117,7 @@ def fit(
     alone = strategy.num_replicas_in_sync == 1
     with batches.plain_errors():
         model.fit(
-            batches if alone else distribution.shares(batches, strategy),
+            batches.endless() if alone else distribution.shares(batches, strategy),
             steps_per_epoch=len(batches),
             initial_epoch=first_epoch,
             epochs=recipe.epochs,

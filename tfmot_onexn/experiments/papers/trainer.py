@@ -116,7 +116,7 @@ class Trainer:
                 variable.assign(value if mask is None else value * mask.read_value())
         batches = self._dataset.test_batches(2 * self._recipe.batch_size)
         with batches.plain_errors():
-            loss, top1 = self._bare.evaluate(batches, verbose=0)
+            loss, top1 = self._bare.evaluate(batches.once(), verbose=0)
         return loss, top1
 
 

@@ -44,7 +44,7 @@ class Dense(Job):
         dataset = workshop.dataset_for(self.subject, model)
         batches = dataset.test_batches()
         with batches.plain_errors():
-            loss, top1 = model.evaluate(batches, verbose=0)
+            loss, top1 = model.evaluate(batches.once(), verbose=0)
         return {
             "top1": top1,
             "loss": loss,
@@ -129,7 +129,7 @@ class FromScratch(Job):
         final.compile(loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         batches = dataset.test_batches()
         with batches.plain_errors():
-            loss, top1 = final.evaluate(batches, verbose=0)
+            loss, top1 = final.evaluate(batches.once(), verbose=0)
         return {"top1": top1, "loss": loss, "sparsity": sparsity}
 
 
