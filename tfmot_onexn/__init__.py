@@ -39,6 +39,7 @@ _MODULE_OF = {
     "export": "tfmot_onexn.tvm.export",
     "from_keras3": "tfmot_onexn.networks.keras3",
     "load_interpreter": "tfmot_onexn.tflite.interpreter",
+    "prepare_for_xnnpack": "tfmot_onexn.tflite.preparation",
     "prune_filters": "tfmot_onexn.pruning.prune",
     "prune_low_magnitude_1xN": "tfmot_onexn.pruning.prune",
     "prune_scope": "tfmot_onexn.pruning.prune",

@@ -1,8 +1,10 @@
 import os
 
 import pytest
+import tf_keras
 
-from tfmot_onexn.tflite import kernels, validation
+from tfmot_onexn.pruning import policy, prune, schedule
+from tfmot_onexn.tflite import inventory, kernels, validation
 
 
 @pytest.fixture
@@ -51,3 +53,32 @@ def test_failures_are_one_line_and_leave_nothing(
     assert message in errors
     assert errors.count("\n") == 1
     assert os.listdir(tmp_path) == []
+
+
+@pytest.fixture
+def keras_padding_file(tmp_path):
+    """Has a first layer as Keras' MobileNets have it, and zeros enough."""
+    image = tf_keras.Input((32, 32, 3))
+    x = tf_keras.layers.Conv2D(8, 3, 2, "same", name="stem")(image)
+    x = tf_keras.layers.Conv2D(64, 1)(x)
+    x = tf_keras.layers.GlobalAveragePooling2D()(x)
+    model = tf_keras.Model(image, x, name="mine")
+    pruned = prune.prune_low_magnitude_1xN(
+        model, 4, schedule.OneShot(0.8), policy.PruneAll()
+    )
+    path = tmp_path / "mine.keras"
+    prune.strip_pruning(pruned).save(path)
+    return path
+
+
+def test_a_file_for_xnnpack_needs_leave_to_shift(onexn, keras_padding_file, tmp_path):
+    path = tmp_path / "a.tflite"
+    command = ("convert", keras_padding_file, "-o", path)
+    code, _, errors = onexn(*command, "--for", "xnnpack")
+    assert code == 1
+    assert "prepare_for_xnnpack(model) before fine-tuning, or allow" in errors
+    assert onexn(*command, "--allow-shift")[0] == 1
+    assert not path.exists()
+    code, _, _ = onexn(*command, "--for", "xnnpack", "--allow-shift")
+    assert code == 0
+    assert inventory.of_file(path).verdicts["arm64"].word == "sparse"

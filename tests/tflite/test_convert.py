@@ -10,7 +10,15 @@ from tf_keras import layers
 from tfmot_onexn.graph import surgery
 from tfmot_onexn.networks.random_weights import randomize
 from tfmot_onexn.pruning import policy, prune, schedule
-from tfmot_onexn.tflite import convert, flatbuffer, interpreter, kernels, validation
+from tfmot_onexn.tflite import (
+    convert,
+    flatbuffer,
+    interpreter,
+    inventory,
+    kernels,
+    preparation,
+    validation,
+)
 
 EVERYTHING = policy.PruneAll()
 
@@ -182,3 +190,35 @@ def test_a_file_that_a_runtime_takes_wrong_is_warned_of():
     with pytest.warns(UserWarning, match=r"ARM cannot run .mine.\. .*largest"):
         convert.convert_to_tflite(pruned)
     convert.convert_to_tflite(pruned, sparse=False)
+
+
+def with_keras_padding(sparsity=0.8):
+    image = layers.Input((32, 32, 3))
+    x = layers.Conv2D(8, 3, 2, "same", activation="relu", name="stem")(image)
+    for _ in range(2):
+        x = layers.Conv2D(64, 1, activation="relu")(x)
+    model = tf_keras.Model(image, layers.GlobalAveragePooling2D()(x), name="mine")
+    return prune.prune_low_magnitude_1xN(
+        model, 4, schedule.OneShot(sparsity), policy.PruneAll(), rearrange="none"
+    )
+
+
+def test_a_file_for_xnnpack_is_of_a_prepared_model(tmp_path):
+    pruned, path = with_keras_padding(), tmp_path / "a.tflite"
+    with pytest.raises(ValueError, match=r"'mine' is not prepared .* \(stem: padded"):
+        convert.convert_to_tflite(pruned, path, for_xnnpack=True)
+    with pytest.raises(ValueError, match="sparse=False does not go with for_xnnpack"):
+        convert.convert_to_tflite(pruned, path, for_xnnpack=True, sparse=False)
+    assert not path.exists()
+    shifted = convert.convert_to_tflite(
+        pruned, path, for_xnnpack=True, allow_shift=True
+    )
+    prepared = preparation.prepare_for_xnnpack(prune.strip_pruning(pruned))
+    assert shifted == convert.convert_to_tflite(prepared, for_xnnpack=True)
+    assert inventory.of_file(path).verdicts["arm64"].word == "sparse"
+
+
+def test_what_stays_dense_on_arm_is_warned_of():
+    pruned = with_keras_padding(sparsity=0.5)
+    with pytest.warns(UserWarning, match=r"speed of a dense .* two thirds of zeros"):
+        convert.convert_to_tflite(pruned, for_xnnpack=True, allow_shift=True)

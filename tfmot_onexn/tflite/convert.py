@@ -14,7 +14,13 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wra
 from tfmot_onexn.graph import tracing
 from tfmot_onexn.networks import files
 from tfmot_onexn.pruning import checks, masking, prune
-from tfmot_onexn.tflite import constraints, inventory, sparse_encoding
+from tfmot_onexn.tflite import (
+    constraints,
+    inventory,
+    preparation,
+    scalars,
+    sparse_encoding,
+)
 
 
 def convert_to_tflite(
@@ -23,6 +29,8 @@ def convert_to_tflite(
     *,
     float16: bool = False,
     sparse: bool = True,
+    for_xnnpack: bool = False,
+    allow_shift: bool = False,
 ) -> bytes:
     """Converts a model to a `.tflite` file that any TFLite runtime loads.
 
@@ -35,16 +43,21 @@ def convert_to_tflite(
       path: where to write the file, whole or not at all; nowhere if None.
       float16: store weights in half precision.
       sparse: False keeps every kernel dense, for comparison.
+      for_xnnpack: make a file that stock LiteRT on 64-bit ARM runs sparse by itself.
+        What `prepare_for_xnnpack` can do without changing what the model computes is
+        done here.
+      allow_shift: do the rest of it too, though sampling grids move by a pixel.
 
     Returns:
       The file's content.
 
     Warns:
       UserWarning: if a stock runtime would compute wrong results from it, see
-        `constraints`.
+        `constraints`; with ``for_xnnpack``, if it would not run it sparse.
 
     Raises:
-      ValueError: if the model cannot be converted or the path not written.
+      ValueError: if the model cannot be converted or the path not written, or if
+        ``for_xnnpack`` needs a shift that is not allowed.
     """
     checks.require_keras_model(model)
     if not model.inputs:
@@ -52,8 +65,15 @@ def convert_to_tflite(
             f"Model {model.name!r} has no input shape yet. Build it: "
             "model.build((None, height, width, channels))."
         )
-    if _wrapped_by_tfmot(model):
+    if for_xnnpack and not sparse:
+        raise ValueError(
+            "XNNPACK looks for zeros only in files with sparse tensors: sparse=False "
+            "does not go with for_xnnpack=True."
+        )
+    if _wrapped_by_tfmot(model) or (for_xnnpack and tracing.is_wrapped(model)):
         model = prune.strip_pruning(model)
+    if for_xnnpack:
+        model = _prepared(model, allow_shift)
     bare_names = {leaf.name: tracing.unwrapped(leaf).name for leaf in model.layers}
     output_names = [bare_names.get(name, name) for name in model.output_names]
     # a stripped copy would be one more copy of all weights in memory
@@ -61,21 +81,44 @@ def convert_to_tflite(
         content = _dense_file(model, output_names, float16)
     if sparse:
         content = sparse_encoding.encode(content)
-        _warn_where_broken(model.name, content)
+        if for_xnnpack:
+            content = scalars.with_axes(content)
+        _warn(model.name, content, for_xnnpack)
     if path is not None:
         files.write(path, content)
     return content
 
 
-def _warn_where_broken(name: str, content: bytes) -> None:
-    """Warns of runtimes that compute wrong results from a file."""
-    for runtime, verdict in inventory.of_content(content, name).verdicts.items():
+def _prepared(model: tf_keras.Model, allow_shift: bool) -> tf_keras.Model:
+    shifts = [change for change in preparation.changes(model) if not change.exact]
+    if shifts and not allow_shift:
+        listed = "; ".join(f"{change.layer}: {change.text}" for change in shifts)
+        raise ValueError(
+            f"Model {model.name!r} is not prepared for XNNPACK, and to prepare it now "
+            f"would change what it computes ({listed}). Call "
+            "tfmot_onexn.prepare_for_xnnpack(model) before fine-tuning, or allow the "
+            "shift: allow_shift=True, --allow-shift."
+        )
+    return preparation.prepare_for_xnnpack(model)
+
+
+def _warn(name: str, content: bytes, for_xnnpack: bool) -> None:
+    """Warns of what stock runtimes compute wrong, or do not run sparse as wished."""
+    verdicts = inventory.of_content(content, name).verdicts
+    for runtime, verdict in verdicts.items():
         if verdict.word == constraints.BROKEN:
             warnings.warn(
                 f"{constraints.RUNTIMES[runtime]} cannot run {name!r}. "
                 f"{verdict.reason}",
                 stacklevel=3,
             )
+    arm64 = verdicts.get("arm64")
+    if for_xnnpack and arm64 is not None and arm64.word == constraints.DENSE:
+        warnings.warn(
+            f"{constraints.RUNTIMES['arm64']} will run {name!r} at the speed of a "
+            f"dense network. {arm64.reason}",
+            stacklevel=3,
+        )
 
 
 def _wrapped_by_tfmot(model: tf_keras.Model) -> bool:
