@@ -59,19 +59,12 @@ def convert_to_tflite(
       ValueError: if the model cannot be converted or the path not written, or if
         ``for_xnnpack`` needs a shift that is not allowed.
     """
-    checks.require_keras_model(model)
-    if not model.inputs:
-        raise ValueError(
-            f"Model {model.name!r} has no input shape yet. Build it: "
-            "model.build((None, height, width, channels))."
-        )
     if for_xnnpack and not sparse:
         raise ValueError(
             "XNNPACK looks for zeros only in files with sparse tensors: sparse=False "
             "does not go with for_xnnpack=True."
         )
-    if _wrapped_by_tfmot(model) or (for_xnnpack and tracing.is_wrapped(model)):
-        model = prune.strip_pruning(model)
+    model = _to_convert(model)
     if for_xnnpack:
         model = _prepared(model, allow_shift)
     bare_names = {leaf.name: tracing.unwrapped(leaf).name for leaf in model.layers}
@@ -89,7 +82,24 @@ def convert_to_tflite(
     return content
 
 
+def _to_convert(model: tf_keras.Model) -> tf_keras.Model:
+    """Returns a model without wrappers of others; raises ValueError if it is unfit."""
+    checks.require_keras_model(model)
+    if not model.inputs:
+        raise ValueError(
+            f"Model {model.name!r} has no input shape yet. Build it: "
+            "model.build((None, height, width, channels))."
+        )
+    ours = all(
+        isinstance(layer, masking.MaskingWrapper)
+        for layer in pruning_wrapper.collect_prunable_layers(model)
+    )
+    return model if ours else prune.strip_pruning(model)
+
+
 def _prepared(model: tf_keras.Model, allow_shift: bool) -> tf_keras.Model:
+    if tracing.is_wrapped(model):
+        model = prune.strip_pruning(model)
     shifts = [change for change in preparation.changes(model) if not change.exact]
     if shifts and not allow_shift:
         listed = "; ".join(f"{change.layer}: {change.text}" for change in shifts)
@@ -119,13 +129,6 @@ def _warn(name: str, content: bytes, for_xnnpack: bool) -> None:
             f"dense network. {arm64.reason}",
             stacklevel=3,
         )
-
-
-def _wrapped_by_tfmot(model: tf_keras.Model) -> bool:
-    return not all(
-        isinstance(layer, masking.MaskingWrapper)
-        for layer in pruning_wrapper.collect_prunable_layers(model)
-    )
 
 
 def _dense_file(model: tf_keras.Model, output_names: list[str], float16: bool) -> bytes:
