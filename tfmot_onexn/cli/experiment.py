@@ -73,7 +73,7 @@ def add(commands) -> None:
     )
     common.add_strategy(parser)
     parser.add_argument(
-        "--into", metavar="FILE", help="put the tables between <!-- NAME --> markers"
+        "--into", metavar="FILE", help="put it between <!-- NAME --> markers"
     )
 
 
@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         )
     if page is not None:
         done_by = registry.provenance(arguments.name, setting, sources.folder, seeds)
-        _publish(arguments, page, done_by)
+        _publish(arguments, page, f"`{_command(arguments)}`, {done_by}")
     return 0
 
 
@@ -119,7 +119,25 @@ def _publish(arguments: argparse.Namespace, page: "Page", done_by: str) -> None:
     written = page.write(pathlib.Path(arguments.out), done_by)
     console.print(f"Page: {', '.join(map(str, written))}", highlight=False)
     if arguments.into:
-        page.put_into(pathlib.Path(arguments.into))
+        page.put_into(pathlib.Path(arguments.into), done_by)
+
+
+def _command(arguments: argparse.Namespace) -> str:
+    """Returns a command that repeats an experiment where its files lie at hand."""
+    parts = ["onexn experiment", arguments.name]
+    if arguments.quick:
+        parts.append("--quick")
+    elif arguments.setting != "small":
+        parts.append(f"--setting {arguments.setting}")
+    if arguments.data:
+        parts.append(f"--data {pathlib.Path(arguments.data).name}")
+    for label, _, path in (text.partition("=") for text in arguments.weights):
+        parts.append(f"--weights {label}={pathlib.Path(path).name}")
+    if arguments.input_size:
+        parts.append(f"--input-size {arguments.input_size}")
+    if not arguments.quick:
+        parts.append(f"--seeds {arguments.seeds}")
+    return " ".join(parts)
 
 
 def _setting(arguments: argparse.Namespace) -> "Setting":

@@ -48,15 +48,18 @@ def test_a_page_prints_its_tables_and_notes():
 def test_tables_go_between_markers(tmp_path):
     path = tmp_path / "document.md"
     path.write_text("before\n<!-- table9 -->\nold\n<!-- /table9 -->\nafter\n")
-    PAGE.put_into(path)
+    PAGE.put_into(path, "a machine; 2026-01-01")
     text = path.read_text()
     assert "old" not in text
     assert "**one**\n\n| a | b |\n| --- | ---: |\n| 1 | 2 |\n" in text
-    assert text.endswith("A note.\n<!-- /table9 -->\nafter\n")
+    end = "A note.\n\na machine; 2026-01-01\n<!-- /table9 -->\nafter\n"
+    assert text.endswith(f"![nothing](document/table9.png)\n\n{end}")
+    assert (tmp_path / "document" / "table9.png").read_bytes() == PAGE.picture
 
 
 def test_a_document_without_markers_is_refused(tmp_path):
     path = tmp_path / "document.md"
     path.write_text("nothing")
     with pytest.raises(ValueError, match=r"needs the line <!-- table9 -->"):
-        PAGE.put_into(path)
+        PAGE.put_into(path, "a machine")
+    assert not (tmp_path / "document").exists()

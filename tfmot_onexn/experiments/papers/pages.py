@@ -77,16 +77,30 @@ class Page:
             files.write(folder / name, content)
         return [folder / name for name in contents]
 
-    def markdown(self) -> str:
-        """Returns the tables, each below its title, and the notes."""
-        tables = [f"**{t.title}**\n\n{t.markdown()}" for t in self.tables]
-        return "\n".join([*tables, "\n\n".join(self.notes)])
+    def markdown(self, folder: str, done_by: str) -> str:
+        """Returns the tables, each below its title, the picture and the notes.
 
-    def put_into(self, path: pathlib.Path) -> None:
-        """Puts the tables and notes between the experiment's markers in a file.
+        Args:
+          folder: of the picture.
+          done_by: where and when the numbers were measured.
+        """
+        tables = [f"**{t.title}**\n\n{t.markdown()}" for t in self.tables]
+        picture = f"![{self.shown}]({folder}/{self.name}.png)"
+        return "\n".join([*tables, "\n\n".join([picture, *self.notes, done_by])])
+
+    def put_into(self, path: pathlib.Path, done_by: str) -> None:
+        """Puts tables, picture and notes between the experiment's markers in a file.
+
+        Args:
+          path: of Markdown. The picture goes into a folder beside it, of its name
+            without the ending.
+          done_by: where and when the numbers were measured.
 
         Raises:
           ValueError: if the file has not ``<!-- NAME -->`` and ``<!-- /NAME -->``.
         """
         markers = (f"<!-- {self.name} -->", f"<!-- /{self.name} -->")
-        replace_between(path, markers, f"\n{self.markdown()}\n")
+        folder = path.with_suffix("")
+        replace_between(path, markers, f"\n{self.markdown(folder.name, done_by)}\n")
+        folder.mkdir(exist_ok=True)
+        files.write(folder / f"{self.name}.png", self.picture)
