@@ -4,7 +4,7 @@
 # make format  brings Python and C++ into form
 # make sanitize  chains and graphs under AddressSanitizer, UBSan and ThreadSanitizer
 # make fuzz-delegate  a million damaged sparse tensors
-# make emulate  the delegate on emulated ARM processors, and in LiteRT there
+# make emulate  the delegate on emulated ARM processors, in LiteRT there, and LiteRT alone
 # make docs   the site of docs/, in site/
 # make bench  cost of training, kept saliency, all of Keras' networks, a large one
 # make bench-delegate  speed of the delegate, into the README
@@ -125,6 +125,12 @@ emulate: .venv/ready-dev
 	PYTHONPATH=$(EMULATED)/arm64/site $(AARCH64) $(EMULATED)/arm64/root \
 		$(EMULATED)/arm64/root/usr/bin/python3.11 tests/emulated/run_network.py \
 		$(EMULATED) build/emulated-aarch64/libonexn_delegate.so neon
+	$(BIN)/python tests/emulated/make_stock.py $(EMULATED)/stock
+	PYTHONPATH=$(EMULATED)/arm64/site $(AARCH64) $(EMULATED)/arm64/root \
+		$(EMULATED)/arm64/root/usr/bin/python3.11 tests/emulated/run_stock.py \
+		$(EMULATED)/stock
+	qemu-x86_64-static -cpu Nehalem $(BIN)/python tests/emulated/run_stock.py \
+		$(EMULATED)/stock
 	$(BIN)/python tests/emulated/run_plans.py $(EMULATED)
 
 clean:

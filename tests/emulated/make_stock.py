@@ -1,0 +1,73 @@
+"""Writes networks for stock LiteRT, and what this machine makes of them.
+
+Each of Keras' MobileNets is prepared for XNNPACK and stored sparse and dense; one of them
+as it was, too.
+"""
+
+import pathlib
+import sys
+import warnings
+
+import numpy as np
+
+import tfmot_onexn
+from tfmot_onexn.networks import models
+from tfmot_onexn.networks.random_weights import random_images, randomize
+from tfmot_onexn.sparsity import masks
+
+# width multipliers: those of Keras' pretrained weights, the smallest
+_NETWORKS = {
+    "mobilenet": 0.25,
+    "mobilenet_v2": 0.35,
+    "mobilenet_v3_small": 0.75,
+    "mobilenet_v3_large": 0.75,
+}
+
+
+def network(name: str):
+    """A MobileNet with logits; 3/4 of its 1x1 kernels are zeros, in 1x4 blocks."""
+    model = models.NETWORKS[name](
+        input_shape=(96, 96, 3),
+        alpha=_NETWORKS[name],
+        weights=None,
+        classes=16,
+        classifier_activation=None,
+    )
+    randomize(model)
+    for layer in model.layers:
+        pointwise = getattr(layer, "kernel_size", None) == (1, 1)
+        if pointwise and not hasattr(layer, "depthwise_kernel"):
+            weights = layer.get_weights()
+            weights[0] *= masks.Pattern("block", 4).mask(weights[0], 0.75)
+            layer.set_weights(weights)
+    return model
+
+
+def write(folder: pathlib.Path, name: str, model, **options) -> None:
+    """Writes both files of a network, an image and the dense one's result."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    tfmot_onexn.convert_to_tflite(model, folder / f"{name}.sparse.tflite", **options)
+    dense = folder / f"{name}.dense.tflite"
+    tfmot_onexn.convert_to_tflite(model, dense, sparse=False)
+    image = np.asarray(random_images(model, 1), np.float32)
+    loaded = Interpreter(str(dense))
+    loaded.allocate_tensors()
+    loaded.set_tensor(loaded.get_input_details()[0]["index"], image)
+    loaded.invoke()
+    expected = loaded.get_tensor(loaded.get_output_details()[0]["index"])
+    np.savez(folder / f"{name}.npz", image=image, expected=expected)
+
+
+def main(folder: pathlib.Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    warnings.filterwarnings("error", category=UserWarning)
+    for name in _NETWORKS:
+        model = network(name)
+        prepared = tfmot_onexn.prepare_for_xnnpack(model)
+        write(folder, f"{name}-prepared", prepared, for_xnnpack=True)
+        write(folder, f"{name}-plain", model)
+
+
+if __name__ == "__main__":
+    main(pathlib.Path(sys.argv[1]))
