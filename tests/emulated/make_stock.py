@@ -1,7 +1,6 @@
 """Writes networks for stock LiteRT, and what this machine makes of them.
 
-Each of Keras' MobileNets is prepared for XNNPACK and stored sparse and dense; one of them
-as it was, too.
+Each of Keras' MobileNets is stored sparse and dense, as it is and prepared for XNNPACK.
 """
 
 import pathlib

@@ -1,9 +1,9 @@
 """Runs networks in this machine's stock LiteRT, without any delegate of ours.
 
 XNNPACK's sparse kernels add up in another order than its dense ones, so the results of
-the sparse and the dense file of a network differ by rounding where they run, and are equal
-to the bit where they do not. Beside LiteRT and NumPy it needs nothing, so that an emulated
-machine can run it.
+the sparse and the dense file of a network differ by rounding where they run, and are
+equal to the bit where they do not. Beside LiteRT and NumPy it needs nothing, so that an
+emulated machine can run it.
 """
 
 import pathlib
