@@ -46,16 +46,17 @@ def cells(row: Row) -> tuple[str, ...]:
     if row.status == "failed":
         return (row.label, *["–"] * (len(HEADER) - 2), f"failed: {row.error}")
     mark = " noisy" if row.status == "noisy" else ""
+    time = _text(
+        row.median_ms,
+        lambda ms: f"{ms:.2f} ({row.p10_ms:.2f}–{row.p90_ms:.2f}){mark}",
+    )
     return (
         row.label,
         _text(row.top1, lambda share: f"{100 * share:.1f} %"),
         _text(row.sparsity, lambda share: f"{100 * share:.0f} %"),
         _text(row.nonzero_macs, lambda macs: f"{macs / 1e6:.0f}"),
         _text(row.size_bytes, lambda size: f"{size / 1e6:.2f}"),
-        _text(
-            row.median_ms,
-            lambda ms: f"{ms:.2f} ({row.p10_ms:.2f}–{row.p90_ms:.2f}){mark}",
-        ),
+        "runs (emulated)" if row.emulated else time,
         _text(row.speedup, lambda ratio: f"{ratio:.2f}×"),
     )
 

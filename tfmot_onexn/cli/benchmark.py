@@ -1,6 +1,7 @@
 """``onexn benchmark``."""
 
 import argparse
+import pathlib
 
 from tfmot_onexn.cli import common
 
@@ -23,12 +24,36 @@ def add(commands) -> None:
         help="a .tflite, or a .so of `onexn build`",
     )
     common.add_timing(parser, "tflite,tflite+delegate,tvm")
+    parser.add_argument(
+        "--device",
+        default="local",
+        help="where to run them: local (this machine), qemu-aarch64 or qemu-armv7 "
+        "(emulated: whether they run, not how fast), ssh:HOST (LiteRT in its Python, "
+        "plans without), adb or adb:SERIAL (an Android device)",
+    )
+    parser.add_argument(
+        "--benchmark-model",
+        metavar="PATH",
+        help="TensorFlow's program of that name, built for the device, which runs "
+        ".tflite files there; Android needs it",
+    )
+    parser.add_argument(
+        "--delegate", metavar="PATH", help="`onexn delegate --target …` for the device"
+    )
+    parser.add_argument(
+        "--python", default="python3", help="on the device; has LiteRT and NumPy"
+    )
+    parser.add_argument(
+        "--timeout", type=float, default=300, help="seconds of one turn on the device"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Times the files."""
     from tfmot_onexn.benchmark import artifacts, machine, runtimes
+    from tfmot_onexn.benchmark.devices import names
 
+    device = names.device(arguments.device)
     described = machine.describe()
     spelled = arguments.runtimes.split(",")
     untimed = [
@@ -36,7 +61,32 @@ def run(arguments: argparse.Namespace) -> int:
         for path in arguments.artifacts
         for runtime in runtimes.of_artifact(path, spelled)
     ]
-    rows = artifacts.time_rows(
-        untimed, threads=arguments.threads, runs=arguments.runs, track=common.track
-    )
+    settings = {
+        "threads": arguments.threads,
+        "runs": arguments.runs,
+        "track": common.track,
+    }
+    if device is None:
+        rows = artifacts.time_rows(untimed, **settings)
+    else:
+        rows = _on_device(device, arguments, untimed, settings)
     return common.report_rows(arguments, "Latency", described, rows)
+
+
+def _on_device(device, arguments: argparse.Namespace, untimed, settings):
+    """Times the files on a device."""
+    from tfmot_onexn.benchmark.devices import programs, turns
+
+    def existing(path: str | None) -> pathlib.Path | None:
+        if path is not None and not pathlib.Path(path).is_file():
+            raise ValueError(f"No file at {path}.")
+        return None if path is None else pathlib.Path(path)
+
+    tools = programs.Tools(
+        existing(arguments.benchmark_model),
+        existing(arguments.delegate),
+        arguments.python,
+        arguments.timeout,
+    )
+    with device:
+        return turns.time_rows(untimed, device, tools, **settings)

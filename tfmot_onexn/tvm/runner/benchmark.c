@@ -163,13 +163,15 @@ static int Measure(onexn_plan* plan, const Options* options) {
     }
     if (i >= 0) times[i] = Milliseconds() - start;
   }
+  printf("{\"runtime\": \"tvm_plan\", \"target\": \"%s\", \"threads\": %d, \"ms\": [",
+         onexn_plan_target(), options->threads);
+  for (int i = 0; i < options->runs; ++i) {
+    printf(i == 0 ? "%.4f" : ", %.4f", times[i]);
+  }
   qsort(times, (size_t)options->runs, sizeof(*times), Compare);
-  printf(
-      "{\"runtime\": \"tvm_plan\", \"target\": \"%s\", \"threads\": %d, \"runs\": %d, "
-      "\"median_ms\": %.4f, \"p10_ms\": %.4f, \"p90_ms\": %.4f}\n",
-      onexn_plan_target(), options->threads, options->runs,
-      Percentile(times, options->runs, 0.5), Percentile(times, options->runs, 0.1),
-      Percentile(times, options->runs, 0.9));
+  printf("], \"runs\": %d, \"median_ms\": %.4f, \"p10_ms\": %.4f, \"p90_ms\": %.4f}\n",
+         options->runs, Percentile(times, options->runs, 0.5),
+         Percentile(times, options->runs, 0.1), Percentile(times, options->runs, 0.9));
   free(times);
   return 0;
 }
