@@ -29,7 +29,8 @@ def add(commands) -> None:
         default="local",
         help="where to run them: local (this machine), qemu-aarch64 or qemu-armv7 "
         "(emulated: whether they run, not how fast), ssh:HOST (LiteRT in its Python, "
-        "plans without), adb or adb:SERIAL (an Android device)",
+        "plans without), adb or adb:SERIAL (an Android device), rpc:HOST:PORT "
+        "(libraries, where TVM's RPC server runs)",
     )
     parser.add_argument(
         "--benchmark-model",

@@ -1,13 +1,15 @@
+import shutil
 import sys
 
 import pytest
 
 from tfmot_onexn.benchmark import artifacts
-from tfmot_onexn.benchmark.devices import turns
+from tfmot_onexn.benchmark.devices import names, turns
 from tfmot_onexn.benchmark.devices.device import DeviceError
 from tfmot_onexn.benchmark.devices.programs import Tools
 from tfmot_onexn.benchmark.rows import Row
 from tfmot_onexn.tflite import delegate
+from tfmot_onexn.tvm.build import build_tvm
 
 
 def rows_of(device, *jobs, **settings):
@@ -87,3 +89,22 @@ def test_a_row_that_cannot_be_read_is_not_run(ssh):
 def test_runs_are_shared_among_turns(ssh, dense_file, runs):
     (row,) = rows_of(ssh, (dense_file, "tflite"), runs=runs)
     assert row.runs == runs
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(
+    shutil.which("qemu-aarch64-static") is None, reason="qemu is not installed"
+)
+@pytest.mark.parametrize(
+    ("device", "target"),
+    [
+        ("qemu-aarch64", "aarch64-linux-gnu"),
+        ("qemu-armv7", "armv7-linux-gnueabihf"),
+    ],
+)
+def test_a_plan_runs_on_an_emulated_processor(dense_file, tmp_path, device, target):
+    build_tvm(dense_file, tmp_path / "plan", target=target, format="plan")
+    with names.device(device) as emulator:
+        (row,) = rows_of(emulator, (tmp_path / "plan", "tvm_plan"))
+    assert (row.status, row.error, row.emulated) == ("ok", None, True)
+    assert row.target == target

@@ -12,6 +12,7 @@ from tfmot_onexn.benchmark import runtimes
 from tfmot_onexn.benchmark.devices.adb import Adb
 from tfmot_onexn.benchmark.devices.device import Device, DeviceError
 from tfmot_onexn.benchmark.devices.emulator import Emulator
+from tfmot_onexn.benchmark.devices.rpc import Rpc
 from tfmot_onexn.tvm import builds
 
 _WARMUP = 3
@@ -19,6 +20,7 @@ _SCRIPT = pathlib.Path(__file__).with_name("litert_turn.py")
 # what a plan needs on a device, beside the program
 _PLAN_FILES = ("plan.bin", "weights.bin")
 _RUNNER = "benchmark"
+_RPC_TURN = "tfmot_onexn.benchmark.devices.rpc_turn"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +84,17 @@ class _Script(Program):
 
 
 @dataclasses.dataclass(frozen=True)
+class _Library(Program):
+    device: Rpc
+    path: str
+    threads: int
+
+    def words(self, runs: int) -> list[str]:
+        where = [self.device.host, self.device.port, self.path]
+        return ["-m", _RPC_TURN, *where, *map(str, (self.threads, _WARMUP, runs))]
+
+
+@dataclasses.dataclass(frozen=True)
 class _BenchmarkModel(Program):
     program: str
     model: str
@@ -128,6 +141,13 @@ def program(
       DeviceError: if it cannot run there, with the remedy.
     """
     name, plus, _ = runtime.partition("+")
+    if isinstance(device, Rpc):
+        if not runtimes.is_tvm(name) or builds.format_of(path) != builds.VM:
+            raise DeviceError(
+                f"{device.name} runs libraries for TVM's virtual machine only. Build "
+                "one with `onexn build`, or reach the machine by ssh:HOST."
+            )
+        return _Library(device, path, threads)
     if runtimes.is_tvm(name):
         return _plan(pathlib.Path(path), threads, device, place)
     library = [_delegate(device, tools, place)] if plus else []
