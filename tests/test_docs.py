@@ -120,6 +120,18 @@ def test_the_page_of_tvm_has_every_target_and_what_the_extra_brings():
         assert version in text
 
 
+def test_the_page_of_destinations_has_every_device_and_foreign_target():
+    from tfmot_onexn import targets
+    from tfmot_onexn.benchmark.devices import names
+
+    text = (DOCS / "deploy.md").read_text()
+    for spelling in names.SPELLINGS:
+        kind = re.split(r"[\[:]", spelling)[0]
+        assert kind == names.LOCAL or f"--device {kind}" in text, kind
+    for name in targets.TARGETS:
+        assert name == "x86-64-v4" or f"--target {name}" in text, name
+
+
 def test_the_command_line_page_has_every_argument(generator):
     from tfmot_onexn import cli
 
