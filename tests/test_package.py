@@ -15,7 +15,7 @@ PUBLIC = {
     *("PruneAll", "PruneConvolutions", "PrunePointwise"),
     *("PruningSummaries", "UpdatePruningStep"),
     *("build_tvm", "convert_to_tflite", "export", "from_keras3", "load_interpreter"),
-    "summary",
+    *("prepare_for_xnnpack", "summary"),
     *("prune_filters", "prune_low_magnitude_1xN", "prune_scope", "prune_weights"),
     *("SoftUniformRamp", "prune_soft_uniform_1xN", "Calibration"),
     *("rearrange", "shrink_filters", "strip_pruning"),
