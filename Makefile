@@ -2,6 +2,7 @@
 # make test   every test
 # make lint   ruff, mypy and clang-format
 # make format  brings Python and C++ into form
+# make wheels  the packages that pip installs on x86-64 and 64-bit ARM, in dist/
 # make sanitize  chains and graphs under AddressSanitizer, UBSan and ThreadSanitizer
 # make fuzz-delegate  a million damaged sparse tensors
 # make emulate  the delegate on emulated ARM processors, in LiteRT there, and LiteRT alone
@@ -16,7 +17,7 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: setup demo test lint format docs bench bench-delegate bench-tvm sanitize
-.PHONY: fuzz-delegate emulate clean
+.PHONY: fuzz-delegate emulate wheels clean
 
 setup: .venv/ready
 
@@ -133,6 +134,13 @@ emulate: .venv/ready-dev
 		$(EMULATED)/stock
 	$(BIN)/python tests/emulated/run_plans.py $(EMULATED)
 
+# for pip on machines with glibc 2.17 or later, in dist/
+wheels: .venv/ready-dev
+	for target in x86-64-v3 aarch64-linux-gnu; do \
+		TFMOT_ONEXN_TARGET=$$target $(BIN)/pip wheel --quiet --no-deps \
+			--disable-pip-version-check -w dist . || exit 1; \
+	done
+
 clean:
-	rm -rf .venv .venv-tflite-runtime build site *.egg-info
+	rm -rf .venv .venv-tflite-runtime build dist site *.egg-info
 	rm -f tfmot_onexn/tflite/libonexn_delegate.so

@@ -1,5 +1,6 @@
 """Setuptools, which asks for a compiler from PyPI where the machine has none."""
 
+import os
 import pathlib
 
 from setuptools import build_meta
@@ -19,7 +20,9 @@ def get_requires_for_build_editable(config_settings=None):
 
 
 def _compiler():
-    if delegate_build.has_compiler():
+    if delegate_build.has_compiler() and not os.environ.get(
+        delegate_build.WHEEL_TARGET
+    ):
         return []
     pins = pathlib.Path(__file__).with_name("constraints.txt").read_text().split()
     return [pin for pin in pins if pin.startswith("ziglang==")]

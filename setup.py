@@ -6,6 +6,7 @@ import shutil
 import sys
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 ROOT = pathlib.Path(__file__).resolve().parent
@@ -17,6 +18,8 @@ from tfmot_onexn.tflite import delegate_build  # noqa: E402
 LIBRARY = "tfmot_onexn.tflite.libonexn_delegate"
 # installs without the delegate, where it cannot be built
 WITHOUT = "TFMOT_ONEXN_WITHOUT_DELEGATE"
+# builds the delegate of a wheel for another target, with zig, for old systems too
+TARGET = targets.resolve(os.environ.get(delegate_build.WHEEL_TARGET, targets.HOST))
 
 
 class BuildDelegate(build_ext):
@@ -26,8 +29,10 @@ class BuildDelegate(build_ext):
         # an editable installation is made again and again
         temporary = ROOT / "build" if self.editable_mode else self.build_temp
         folder = pathlib.Path(temporary, "delegate")
+        if TARGET.name != targets.HOST:
+            folder = folder.with_name(f"delegate-{TARGET.name}")
         try:
-            library = delegate_build.build(targets.resolve(targets.HOST), folder)
+            library = delegate_build.build(TARGET, folder)
         except ValueError as error:
             print(getattr(error, "log", ""), file=sys.stderr)
             sys.exit(
@@ -58,7 +63,18 @@ class BuildDelegate(build_ext):
                     shutil.copyfile(path, copy)
 
 
+class Wheel(bdist_wheel):
+    """Tags a wheel by the machine alone: no part of it depends on Python's binaries."""
+
+    def get_tag(self):
+        *_, platform = super().get_tag()
+        if TARGET.name != targets.HOST:
+            # what zig links against
+            platform = f"manylinux_2_17_{TARGET.processor}"
+        return "py3", "none", platform
+
+
 setup(
     ext_modules=[] if os.environ.get(WITHOUT) else [Extension(LIBRARY, sources=[])],
-    cmdclass={"build_ext": BuildDelegate},
+    cmdclass={"bdist_wheel": Wheel, "build_ext": BuildDelegate},
 )

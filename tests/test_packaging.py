@@ -70,6 +70,16 @@ def test_a_wheel_brings_the_delegate_and_what_builds_it(checkout):
 
 
 @pytest.mark.slow
+def test_a_wheel_for_a_target_has_its_library_and_tag(checkout):
+    done = build_wheel(checkout, TFMOT_ONEXN_TARGET="aarch64-linux-gnu")
+    assert done.returncode == 0, done.stderr
+    wheel, _ = names_in(checkout)
+    assert wheel.name.endswith("-py3-none-manylinux_2_17_aarch64.whl")
+    header = zipfile.ZipFile(wheel).read(LIBRARY)[:20]
+    assert int.from_bytes(header[18:20], "little") == 183  # of 64-bit ARM
+
+
+@pytest.mark.slow
 def test_an_installed_wheel_builds_for_other_machines(checkout, tmp_path):
     assert build_wheel(checkout).returncode == 0
     wheel, _ = names_in(checkout)

@@ -23,6 +23,8 @@ from tfmot_onexn.tflite.compilers import (
 )
 
 LIBRARY = "libonexn_delegate.so"
+# the variable that names the target of a wheel
+WHEEL_TARGET = "TFMOT_ONEXN_TARGET"
 # below the folder of the sources, what the library is built from
 SOURCES = ("CMakeLists.txt", "*.map", "*.cc", "*.h", "kernels/*.cc", "kernels/*.h")
 # what is built, in messages
