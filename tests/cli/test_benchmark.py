@@ -60,3 +60,24 @@ def test_a_missing_runtime_is_a_failed_row_with_the_remedy(onexn, tflite_file):
     )
     assert code == 1
     assert "pip" in output
+
+
+def test_a_device_is_named_and_one_that_is_not_there_fails(
+    onexn, tflite_file, tmp_path
+):
+    command = ("benchmark", tflite_file, "--runs", 1)
+    code, _, errors = onexn(*command, "--device", "phone")
+    assert code == 1
+    assert "Unknown device 'phone'; choose one of local, qemu-aarch64" in errors
+    code, _, errors = onexn(
+        *command, "--device", "qemu-aarch64", "--benchmark-model", tmp_path / "none"
+    )
+    assert code == 1
+    assert f"No file at {tmp_path / 'none'}" in errors
+    rows = tmp_path / "rows.json"
+    code, output, _ = onexn(*command, "--device", "qemu-aarch64", "--json", rows)
+    assert code == 1
+    assert "Latency on qemu-aarch64" in output
+    for row in json.loads(rows.read_text())["rows"]:
+        assert (row["status"], row["emulated"]) == ("failed", True)
+        assert row["median_ms"] is None

@@ -71,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
         rows = artifacts.time_rows(untimed, **settings)
     else:
         rows = _on_device(device, arguments, untimed, settings)
-    return common.report_rows(arguments, "Latency", described, rows)
+    title = "Latency" if device is None else f"Latency on {device.name}"
+    return common.report_rows(arguments, title, described, rows)
 
 
 def _on_device(device, arguments: argparse.Namespace, untimed, settings):
