@@ -32,8 +32,10 @@ def test_results_do_not_depend_on_other_widths_or_on_what_is_varied():
 
 
 def test_the_description_names_what_readers_ask_for():
-    text = settings.SMALL.describe_tuning("mobilenet", "mobilenet_v2")
-    for part in ("of cifar10, 32×32", "mobilenet_v2 0.5 trained for", "batches of"):
+    small = settings.SMALL
+    text = small.describe_tuning("mobilenet", "mobilenet_v2")
+    label = small.of("mobilenet_v2").label
+    for part in ("of cifar10, 32×32", f"{label} trained for", "batches of"):
         assert part in text
     assert "v3" not in text
     assert "imagenet weights" in settings.PAPERS.describe("mobilenet")
