@@ -1,4 +1,5 @@
 import json
+import os
 import pathlib
 import shutil
 import socket
@@ -64,7 +65,8 @@ def ssh_options(tmp_path_factory):
         f"AuthorizedKeysFile {folder / 'authorized'}\nPidFile none\nUsePAM no\n"
         "StrictModes no\nSubsystem sftp internal-sftp\n"
     )
-    pathlib.Path("/run/sshd").mkdir(exist_ok=True)
+    if os.geteuid() == 0:
+        pathlib.Path("/run/sshd").mkdir(exist_ok=True)
     server = subprocess.Popen(
         [SSHD, "-D", "-e", "-f", settings], stderr=subprocess.PIPE
     )
