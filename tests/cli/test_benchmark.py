@@ -69,6 +69,9 @@ def test_a_device_is_named_and_one_that_is_not_there_fails(
     code, _, errors = onexn(*command, "--device", "phone")
     assert code == 1
     assert "Unknown device 'phone'; choose one of local, qemu-aarch64" in errors
+    code, _, errors = onexn(*command, "--delegate", tmp_path / "none")
+    assert code == 1
+    assert "--benchmark-model need a --device" in errors
     code, _, errors = onexn(
         *command, "--device", "qemu-aarch64", "--benchmark-model", tmp_path / "none"
     )

@@ -7,12 +7,14 @@ import pathlib
 import sys
 import warnings
 
+sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
+
 import numpy as np
+import sparse_networks
 
 import tfmot_onexn
 from tfmot_onexn.networks import models
-from tfmot_onexn.networks.random_weights import random_images, randomize
-from tfmot_onexn.sparsity import masks
+from tfmot_onexn.networks.random_weights import random_images
 
 # width multipliers: those of Keras' pretrained weights, the smallest
 _NETWORKS = {
@@ -32,14 +34,7 @@ def network(name: str):
         classes=16,
         classifier_activation=None,
     )
-    randomize(model)
-    for layer in model.layers:
-        pointwise = getattr(layer, "kernel_size", None) == (1, 1)
-        if pointwise and not hasattr(layer, "depthwise_kernel"):
-            weights = layer.get_weights()
-            weights[0] *= masks.Pattern("block", 4).mask(weights[0], 0.75)
-            layer.set_weights(weights)
-    return model
+    return sparse_networks.pruned(model, 0.75)
 
 
 def write(folder: pathlib.Path, name: str, model, **options) -> None:

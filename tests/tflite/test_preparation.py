@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 import tf_keras
+from sparse_networks import pruned
 from tf_keras import layers
 
 import tfmot_onexn
 from tfmot_onexn.networks import models
 from tfmot_onexn.networks.random_weights import random_images, randomize
-from tfmot_onexn.sparsity import masks
 from tfmot_onexn.tflite import convert, inventory, preparation
 
 SIZE = 64
@@ -22,14 +22,7 @@ def network(request):
     model = models.NETWORKS[name](
         input_shape=(SIZE, SIZE, 3), alpha=alpha, weights=None, classes=20
     )
-    randomize(model)
-    for layer in model.layers:
-        pointwise = getattr(layer, "kernel_size", None) == (1, 1)
-        if pointwise and not hasattr(layer, "depthwise_kernel"):
-            weights = layer.get_weights()
-            weights[0] *= masks.Pattern("block", 4).mask(weights[0], 0.8)
-            layer.set_weights(weights)
-    return model
+    return pruned(model)
 
 
 def features(model):
@@ -191,8 +184,8 @@ def test_what_cannot_be_prepared_is_refused():
         preparation.prepare_for_xnnpack(model)
     image = images_of()
     model = tf_keras.Model(image, layers.Conv2D(8, 1)(image))
-    pruned = tfmot_onexn.prune_low_magnitude_1xN(
+    wrapped = tfmot_onexn.prune_low_magnitude_1xN(
         model, pruning_policy=tfmot_onexn.PruneAll()
     )
     with pytest.raises(ValueError, match="has pruning wrappers"):
-        tfmot_onexn.prepare_for_xnnpack(pruned)
+        tfmot_onexn.prepare_for_xnnpack(wrapped)

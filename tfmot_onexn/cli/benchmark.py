@@ -21,7 +21,7 @@ def add(commands) -> None:
         "artifacts",
         nargs="+",
         metavar="ARTIFACT",
-        help="a .tflite, or a .so of `onexn build`",
+        help="a .tflite, or a .so or plan of `onexn build`",
     )
     common.add_timing(parser, "tflite,tflite+delegate,tvm")
     parser.add_argument(
@@ -55,6 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     from tfmot_onexn.benchmark.devices import names
 
     device = names.device(arguments.device)
+    if device is None and (arguments.delegate or arguments.benchmark_model):
+        raise ValueError("--delegate and --benchmark-model need a --device.")
     described = machine.describe()
     spelled = arguments.runtimes.split(",")
     untimed = [
