@@ -25,7 +25,8 @@ setup: .venv/ready
 DELEGATE := $(wildcard $(addprefix tflite_delegate/,CMakeLists.txt *.map *.cc *.h kernels/*))
 
 CPP := $(wildcard $(addprefix tflite_delegate/,*.cc *.h */*.cc */*.h) \
-	tfmot_onexn/tvm/runner/*.[ch] tests/tvm/runner/*.c)
+	tfmot_onexn/tvm/runner/*.[ch] tests/tvm/runner/*.c \
+	examples/android/app/src/main/cpp/*.cc)
 
 .venv/ready: constraints.txt pyproject.toml setup.py build_backend.py $(DELEGATE)
 	$(PYTHON) -m venv .venv
