@@ -3,6 +3,7 @@
 #include "cost.h"
 #include "damage.h"
 #include "kernels/select.h"
+#include "replace.h"
 
 namespace onexn {
 
@@ -103,8 +104,7 @@ Claimer::Outcome Claimer::Claim(const Match& match) {
     return Outcome::kFailed;
   }
   chain.release();
-  const int status = context_->ReplaceNodeSubsetsWithDelegateKernels(
-      context_, registration_, nodes, delegate_);
+  const int status = ReplaceNodes(context_, registration_, nodes, delegate_);
   const bool untouched = *pending_ != nullptr;
   Delete(*pending_);
   *pending_ = nullptr;

@@ -169,8 +169,11 @@ int FakeInterpreter::GetNode(TfLiteContext* context, int index, TfLiteNode** nod
   if (index < 0 || static_cast<size_t>(index) >= self.nodes_.size()) {
     return kTfLiteError;
   }
-  *node = &self.nodes_[index].fields;
-  *registration = &self.nodes_[index].registration;
+  self.listed_.resize(self.nodes_.size());
+  auto& listed = self.listed_[index];
+  listed = {self.nodes_[index].fields, self.nodes_[index].registration};
+  *node = &listed.first;
+  *registration = &listed.second;
   return kTfLiteOk;
 }
 

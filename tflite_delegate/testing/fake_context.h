@@ -7,6 +7,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "fake_graph.h"
@@ -76,6 +77,8 @@ class FakeInterpreter {
   TfLiteContext context_ = {};
   std::vector<TfLiteTensor> tensors_;
   std::deque<Node> nodes_;
+  // as runtimes keep them
+  std::vector<std::pair<TfLiteNode, TfLiteRegistration>> listed_;
   IntArray plan_;
   std::vector<IntArray> arrays_;                 // that tensors point to
   std::vector<std::unique_ptr<char[]>> memory_;  // of constants
