@@ -45,6 +45,18 @@ def test_a_quick_experiment_writes_its_page_and_goes_on(
     assert stamps == {p: p.stat().st_mtime_ns for p in (tmp_path / "jobs").iterdir()}
 
 
+def test_it_may_be_narrowed(small_networks, tmp_path):
+    document = tmp_path / "document.md"
+    document.write_text("<!-- balance -->\n<!-- /balance -->\n")
+    arguments = ("balance", "--quick", "--out", tmp_path, "--into", document)
+    narrow = ("--networks", "mobilenet_v2", "mobilenet", "--sizes", 16)
+    assert run(*arguments, *narrow, "--processes", 1) == 0
+    page = document.read_text()
+    assert "mobilenet_v2 1×16" in page
+    assert "1×4" not in page
+    assert "balance --quick --networks mobilenet_v2 mobilenet --sizes 16`" in page
+
+
 def test_tables_may_go_into_a_document(small_networks, tmp_path):
     document = tmp_path / "document.md"
     document.write_text("<!-- fig2b -->\n<!-- /fig2b -->\n")
@@ -62,6 +74,16 @@ def test_tables_may_go_into_a_document(small_networks, tmp_path):
         (["fig4", "--weights", "vgg=a.npz"], "found 'vgg=a.npz'"),
         (["fig4", "--weights", "mobilenet:wide=a.npz"], "is no number"),
         (["fig4", "--quick", "--data", "nowhere"], "No data at 'nowhere'"),
+        (
+            ["fig4", "--networks", "vgg"],
+            "--networks takes some of mobilenet, ",
+        ),
+        (["fig4", "--quick", "--sizes", 3], "--sizes takes some of 4, 16; found 3"),
+        (
+            ["fig2b", "--networks", "mobilenet"],
+            "needs mobilenet_v2 too; found ",
+        ),
+        (["balance", "--sizes", 2, 8], "is of N = 4 and 16; found 2, 8"),
     ],
 )
 def test_what_does_not_fit_is_told_in_a_line(arguments, message, tmp_path, capsys):

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import rich.console
 import rich.progress
@@ -57,6 +57,12 @@ def add(commands) -> None:
         "--data", help=f"{common.DATA_HELP}; cifar10, or digits if quick"
     )
     parser.add_argument("--seeds", type=int, default=3, help="of each training")
+    parser.add_argument(
+        "--networks", nargs="+", metavar="NETWORK", help="only these of several"
+    )
+    parser.add_argument(
+        "--sizes", nargs="+", type=int, metavar="N", help="only these sizes of blocks"
+    )
     parser.add_argument("--out", default="experiments", metavar="DIR")
     parser.add_argument(
         "--weights",
@@ -135,6 +141,9 @@ def _command(arguments: argparse.Namespace) -> str:
         parts.append(f"--weights {label}={pathlib.Path(path).name}")
     if arguments.input_size:
         parts.append(f"--input-size {arguments.input_size}")
+    for option in ("networks", "sizes"):
+        if getattr(arguments, option):
+            parts += [f"--{option}", *map(str, getattr(arguments, option))]
     if not arguments.quick:
         parts.append(f"--seeds {arguments.seeds}")
     return " ".join(parts)
@@ -151,6 +160,8 @@ def _setting(arguments: argparse.Namespace) -> "Setting":
         )
     given = _weights(arguments.weights)
     alphas = {**dict(setting.alphas), **{name: alpha for name, alpha, _ in given}}
+    networks = _among("--networks", arguments.networks, list(alphas))
+    sizes = _among("--sizes", arguments.sizes, list(setting.sizes))
     # names, not places: results depend on what the files hold
     data = pathlib.Path(arguments.data).stem if arguments.data else setting.data
     size = arguments.input_size or (224 if given else setting.image_size)
@@ -158,9 +169,22 @@ def _setting(arguments: argparse.Namespace) -> "Setting":
         setting,
         data=data,
         image_size=size,
-        alphas=tuple(alphas.items()),
+        alphas=tuple((name, alphas[name]) for name in networks),
+        sizes=tuple(sizes),
         given=tuple((name, pathlib.Path(path).stem) for name, _, path in given),
     )
+
+
+def _among(
+    option: str, chosen: "Sequence[Any] | None", known: "list[Any]"
+) -> list[Any]:
+    """Returns what an option narrows its default to, in the default's order."""
+    unknown = [each for each in chosen or () if each not in known]
+    if unknown:
+        raise ValueError(
+            f"{option} takes some of {', '.join(map(str, known))}; found {unknown[0]}."
+        )
+    return [each for each in known if chosen is None or each in chosen]
 
 
 def _weights(texts: Sequence[str]) -> list[tuple[str, float, str]]:

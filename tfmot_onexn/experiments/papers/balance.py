@@ -81,7 +81,7 @@ def _counted(subject: Subject, n: int) -> dict[str, RowCounts]:
 
 
 def _sizes(setting: Setting) -> list[int]:
-    return [n for n in setting.sizes if n in (4, 16)]
+    return setting.sizes_among(4, 16)
 
 
 def _jobs(setting: Setting, seeds: int) -> list[Job]:

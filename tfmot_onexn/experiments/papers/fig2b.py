@@ -60,7 +60,7 @@ def _kept(setting: Setting, n: int) -> list[Kept]:
 
 
 def _sizes(setting: Setting) -> list[int]:
-    return [n for n in setting.sizes if n in (4, 16)]
+    return setting.sizes_among(4, 16)
 
 
 def _jobs(setting: Setting, seeds: int) -> list[Job]:

@@ -94,7 +94,7 @@ def cases(setting: Setting, seeds: int) -> list[Case]:
 
 
 def _sizes(setting: Setting) -> list[int]:
-    return [n for n in setting.sizes if n in (4, 16)]
+    return setting.sizes_among(4, 16)
 
 
 def _jobs(setting: Setting, seeds: int) -> list[Job]:

@@ -81,11 +81,34 @@ class Setting:
     given: tuple[tuple[str, str], ...] = ()
 
     def of(self, network: str) -> Subject:
-        """Returns a network with all that its results depend on."""
+        """Returns a network with all that its results depend on.
+
+        Raises:
+          ValueError: if the setting is narrowed to others.
+        """
+        if network not in self.networks:
+            raise ValueError(
+                f"This experiment needs {network} too; found "
+                f"{', '.join(self.networks)}."
+            )
         shared = {field.name for field in dataclasses.fields(Subject)}
         values = {name: value for name, value in vars(self).items() if name in shared}
         weights = dict(self.given).get(network, self.dense_weights)
         return Subject(network, dict(self.alphas)[network], weights, **values)
+
+    def sizes_among(self, *sizes: int) -> list[int]:
+        """Returns those of some sizes of blocks that the setting has.
+
+        Raises:
+          ValueError: if it has none.
+        """
+        found = [n for n in self.sizes if n in sizes]
+        if not found:
+            raise ValueError(
+                f"This experiment is of N = {' and '.join(map(str, sizes))}; found "
+                f"{', '.join(map(str, self.sizes))}."
+            )
+        return found
 
     @property
     def networks(self) -> tuple[str, ...]:

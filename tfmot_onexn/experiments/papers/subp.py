@@ -36,7 +36,7 @@ def _uniform(n: int) -> Variant:
 
 
 def _sizes(setting: Setting) -> list[int]:
-    return [n for n in setting.sizes if n >= 16]
+    return setting.sizes_among(16, 32)
 
 
 def _scratch(subject: Subject, n: int, seeds: int) -> list[FromScratch]:
