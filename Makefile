@@ -77,6 +77,7 @@ bench: .venv/ready
 	$(BIN)/python -m tfmot_onexn.experiments.equality
 	$(BIN)/python -m tfmot_onexn.experiments.large_network
 
+LIBRARY := libonexn_delegate.so
 TESTING := PATH="$(CURDIR)/$(BIN):$$PATH" cmake
 
 # $(call build-testing,FOLDER,TARGET,OPTIONS)
@@ -111,29 +112,29 @@ fuzz-delegate: .venv/ready-dev
 cross = -DCMAKE_SYSTEM_NAME=Linux -DCMAKE_SYSTEM_PROCESSOR=$(1) \
 	-DCMAKE_C_COMPILER=$(2)-gcc -DCMAKE_CXX_COMPILER=$(2)-g++
 EMULATED := build/emulated
-AARCH64 := qemu-aarch64-static -cpu cortex-a76 -L
+# $(call emulated,ARCHITECTURE,EMULATOR): a Python on an emulated processor
+emulated = PYTHONPATH=$(EMULATED)/$(1)/site $(2) -L $(EMULATED)/$(1)/root \
+	$(EMULATED)/$(1)/root/usr/bin/python3.11
+ARMV7 := qemu-arm-static -cpu cortex-a15
+AARCH64 := qemu-aarch64-static -cpu cortex-a76
+RUN_NETWORKS := tests/emulated/run_networks.py $(EMULATED)/networks
 
 emulate: .venv/ready-dev
-	$(call build-testing,emulated-armv7,onexn_harness,\
+	$(call build-testing,emulated-armv7,onexn_harness onexn_delegate,\
 		$(call cross,armv7l,arm-linux-gnueabihf))
-	qemu-arm-static -L /usr/arm-linux-gnueabihf \
-		build/emulated-armv7/testing/onexn_harness 200
 	$(call build-testing,emulated-aarch64,onexn_harness onexn_delegate,\
 		$(call cross,aarch64,aarch64-linux-gnu))
-	$(AARCH64) /usr/aarch64-linux-gnu \
-		build/emulated-aarch64/testing/onexn_harness 200
-	tests/emulated/arm64_root $(EMULATED)/arm64 $(BIN)/pip constraints.txt
-	$(BIN)/python tests/emulated/make_network.py $(EMULATED)
-	PYTHONPATH=$(EMULATED)/arm64/site $(AARCH64) $(EMULATED)/arm64/root \
-		$(EMULATED)/arm64/root/usr/bin/python3.11 tests/emulated/run_network.py \
-		$(EMULATED) build/emulated-aarch64/libonexn_delegate.so neon
-	$(BIN)/python tests/emulated/make_stock.py $(EMULATED)/stock
-	PYTHONPATH=$(EMULATED)/arm64/site $(AARCH64) $(EMULATED)/arm64/root \
-		$(EMULATED)/arm64/root/usr/bin/python3.11 tests/emulated/run_stock.py \
-		$(EMULATED)/stock
-	qemu-x86_64-static -cpu Nehalem $(BIN)/python tests/emulated/run_stock.py \
-		$(EMULATED)/stock
+	$(ARMV7) -L /usr/arm-linux-gnueabihf build/emulated-armv7/testing/onexn_harness 200
+	$(AARCH64) -L /usr/aarch64-linux-gnu build/emulated-aarch64/testing/onexn_harness 200
+	tests/emulated/python_root armhf $(EMULATED)/armhf $(BIN)/pip constraints.txt
+	tests/emulated/python_root arm64 $(EMULATED)/arm64 $(BIN)/pip constraints.txt
+	rm -rf $(EMULATED)/networks
+	$(BIN)/python tests/emulated/make_networks.py $(EMULATED)/networks
+	$(call emulated,armhf,$(ARMV7)) $(RUN_NETWORKS) build/emulated-armv7/$(LIBRARY)
+	$(call emulated,arm64,$(AARCH64)) $(RUN_NETWORKS) build/emulated-aarch64/$(LIBRARY)
+	qemu-x86_64-static -cpu Nehalem $(BIN)/python $(RUN_NETWORKS)
 	$(BIN)/python tests/emulated/run_plans.py $(EMULATED)
+	$(BIN)/python tests/emulated/print_rows.py $(EMULATED)/networks
 
 # for pip on machines with glibc 2.17 or later, in dist/
 wheels: .venv/ready-dev
@@ -144,4 +145,4 @@ wheels: .venv/ready-dev
 
 clean:
 	rm -rf .venv .venv-tflite-runtime build dist site *.egg-info
-	rm -f tfmot_onexn/tflite/libonexn_delegate.so
+	rm -f tfmot_onexn/tflite/$(LIBRARY)

@@ -31,13 +31,13 @@ def body(middle=None, *, padded=True, head=pool, size=32, channels=3):
     return tf_keras.Model(image, head(x))
 
 
-def pruned(model, sparsity=0.8):
-    """Sets blocks of the 1x1 kernels to zero."""
+def pruned(model, sparsity=0.8, n=4):
+    """Sets 1xN blocks of the 1x1 kernels to zero."""
     randomize(model)
     for layer in model.layers:
         pointwise = getattr(layer, "kernel_size", None) == (1, 1)
         if pointwise and not hasattr(layer, "depthwise_kernel"):
             weights = layer.get_weights()
-            weights[0] *= masks.Pattern("block", 4).mask(weights[0], sparsity)
+            weights[0] *= masks.Pattern("block", n).mask(weights[0], sparsity)
             layer.set_weights(weights)
     return model

@@ -1,4 +1,4 @@
-"""Writes networks for stock LiteRT, and what this machine makes of them.
+"""Writes networks for emulated machines, and what this machine makes of them.
 
 Each of Keras' MobileNets is stored sparse and dense, as it is and prepared for XNNPACK.
 """
@@ -15,41 +15,38 @@ import sparse_networks
 import tfmot_onexn
 from tfmot_onexn.networks import models
 from tfmot_onexn.networks.random_weights import random_images
+from tfmot_onexn.tflite import interpreter
 
-# width multipliers: those of Keras' pretrained weights, the smallest
+# width multipliers, the smallest of Keras' pretrained weights, and N
 _NETWORKS = {
-    "mobilenet": 0.25,
-    "mobilenet_v2": 0.35,
-    "mobilenet_v3_small": 0.75,
-    "mobilenet_v3_large": 0.75,
+    "mobilenet": (0.25, 4),
+    "mobilenet_v2": (0.35, 8),
+    "mobilenet_v3_small": (0.75, 4),
+    "mobilenet_v3_large": (0.75, 16),
 }
 
 
 def network(name: str):
-    """A MobileNet with logits; 3/4 of its 1x1 kernels are zeros, in 1x4 blocks."""
+    """A MobileNet with logits; 3/4 of its 1x1 kernels are zeros, in 1xN blocks."""
+    alpha, n = _NETWORKS[name]
     model = models.NETWORKS[name](
         input_shape=(96, 96, 3),
-        alpha=_NETWORKS[name],
+        alpha=alpha,
         weights=None,
         classes=16,
         classifier_activation=None,
     )
-    return sparse_networks.pruned(model, 0.75)
+    return sparse_networks.pruned(model, 0.75, n)
 
 
 def write(folder: pathlib.Path, name: str, model, **options) -> None:
     """Writes both files of a network, an image and the dense one's result."""
-    from ai_edge_litert.interpreter import Interpreter
-
     tfmot_onexn.convert_to_tflite(model, folder / f"{name}.sparse.tflite", **options)
     dense = folder / f"{name}.dense.tflite"
     tfmot_onexn.convert_to_tflite(model, dense, sparse=False)
     image = np.asarray(random_images(model, 1), np.float32)
-    loaded = Interpreter(str(dense))
-    loaded.allocate_tensors()
-    loaded.set_tensor(loaded.get_input_details()[0]["index"], image)
-    loaded.invoke()
-    expected = loaded.get_tensor(loaded.get_output_details()[0]["index"])
+    loaded = interpreter.load_interpreter(dense, delegate=False)
+    expected = interpreter.run_once(loaded, image)
     np.savez(folder / f"{name}.npz", image=image, expected=expected)
 
 

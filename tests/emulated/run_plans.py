@@ -1,8 +1,10 @@
-"""Runs a plan on emulated processors, through the program that measures it.
+"""Runs plans on emulated processors, through the program that measures them.
 
     python tests/emulated/run_plans.py FOLDER
 
-builds it in FOLDER for each, and compares what it computes with NumPy and this machine.
+builds them in FOLDER for each, of small modules and of the networks that
+`make_networks.py` wrote into FOLDER/networks, and compares what they compute with NumPy
+and this machine. Of networks, it adds rows to FOLDER/networks/rows.jsonl.
 """
 
 import json
@@ -17,7 +19,6 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import numpy as np
 import relax_modules
-import tvm_networks
 
 from tfmot_onexn import targets
 from tfmot_onexn.tvm import frontend, plan, processors, rewrite
@@ -30,8 +31,13 @@ _EMULATORS = {
 _TOLERANCE = 1e-5
 
 
-def run(network: relax_modules.Network, name: str, folder: pathlib.Path) -> None:
-    """Builds for a target, runs there with one and three threads, and compares."""
+def run(network: relax_modules.Network, name: str, folder: pathlib.Path) -> float:
+    """Builds for a target, runs there with one and three threads, and compares.
+
+    Returns:
+      The largest difference, over the largest output.
+    """
+    errors = []
     target = processors.processor(name)[0]
     plan.write(network.module, target, targets.resolve(name), folder / "plan")
     command = [*_EMULATORS[name], str(folder / "plan" / "benchmark"), "--runs", "3"]
@@ -47,10 +53,12 @@ def run(network: relax_modules.Network, name: str, folder: pathlib.Path) -> None
         for path, expected in zip(outputs, network.expected, strict=True):
             found = np.fromfile(path, expected.dtype).reshape(expected.shape)
             error = np.abs(found - expected).max() / np.abs(expected).max()
+            errors.append(float(error))
             print(f"{name}, {threads} threads, {path.name}: {error:.1e}")
             if not error < _TOLERANCE:
                 sys.exit(f"{name} computes something else: {found} for {expected}")
             path.unlink()
+    return max(errors)
 
 
 def refuse(network: relax_modules.Network, folder: pathlib.Path) -> None:
@@ -68,28 +76,33 @@ def refuse(network: relax_modules.Network, folder: pathlib.Path) -> None:
 def whole(file: pathlib.Path, name: str) -> relax_modules.Network:
     """A network of a file, with the kernels of a target."""
     tile = processors.processor(name)[1]
-    image = tvm_networks.image()
-    return relax_modules.Network(
-        rewrite.rewrite(frontend.load(file), tile).module,
-        [image],
-        [tvm_networks.stock(file, image)],
-    )
+    with np.load(file.with_name(file.name.replace(".sparse.tflite", ".npz"))) as arrays:
+        image, expected = arrays["image"], arrays["expected"]
+    module = rewrite.rewrite(frontend.load(file), tile).module
+    return relax_modules.Network(module, [image], [expected])
+
+
+def main(folder: pathlib.Path) -> None:
+    top = folder / "plans"
+    shutil.rmtree(top, ignore_errors=True)
+    rows = []
+    for name in _EMULATORS:
+        for make in (relax_modules.network, relax_modules.several):
+            place = top / f"{name}-{make.__name__}"
+            place.mkdir(parents=True)
+            run(make(), name, place)
+        for file in sorted((folder / "networks").glob("*-plain.sparse.tflite")):
+            network = file.name.removesuffix("-plain.sparse.tflite")
+            place = top / f"{name}-{network}"
+            place.mkdir(parents=True)
+            error = run(whole(file, name), name, place)
+            processor = targets.resolve(name).processor
+            row = {"network": network, "processor": processor, "runtime": "none"}
+            rows.append({**row, "way": "plan", "error": error})
+    refuse(relax_modules.network(), top / "x86-64-v3")
+    with (folder / "networks" / "rows.jsonl").open("a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in rows)
 
 
 if __name__ == "__main__":
-    top = pathlib.Path(sys.argv[1], "plans")
-    shutil.rmtree(top, ignore_errors=True)
-    for emulated in _EMULATORS:
-        for make in (relax_modules.network, relax_modules.several):
-            place = top / f"{emulated}-{make.__name__}"
-            place.mkdir(parents=True)
-            run(make(), emulated, place)
-        for network, n in (("mobilenet_v2", 16), ("mobilenet_v3_small", 4)):
-            place = top / f"{emulated}-{network}"
-            place.mkdir(parents=True)
-            run(
-                whole(tvm_networks.file_of(place, network, n), emulated),
-                emulated,
-                place,
-            )
-    refuse(relax_modules.network(), top / "x86-64-v3")
+    main(pathlib.Path(sys.argv[1]))
