@@ -6,6 +6,7 @@
 # make sanitize  chains and graphs under AddressSanitizer, UBSan and ThreadSanitizer
 # make fuzz-delegate  a million damaged sparse tensors
 # make emulate  the delegate on emulated ARM processors, in LiteRT there, and LiteRT alone
+# make smoke  installs those packages, one on an emulated processor, and runs them
 # make docs   the site of docs/, in site/
 # make bench  cost of training, kept saliency, all of Keras' networks, a large one
 # make bench-delegate  speed of the delegate, into the README
@@ -17,7 +18,7 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: setup demo test lint format docs bench bench-delegate bench-tvm sanitize
-.PHONY: fuzz-delegate emulate wheels clean
+.PHONY: fuzz-delegate emulate wheels smoke clean
 
 setup: .venv/ready
 
@@ -142,6 +143,25 @@ wheels: .venv/ready-dev
 		TFMOT_ONEXN_TARGET=$$target $(BIN)/pip wheel --quiet --no-deps \
 			--disable-pip-version-check -w dist . || exit 1; \
 	done
+
+SMOKE := build/smoke
+# of wheels for 64-bit ARM; pip takes none of another system by itself
+ARM64_WHEELS := --only-binary=:all: --python-version 3.11 --implementation cp \
+	--abi cp311 --abi abi3 --abi none \
+	$(foreach libc,2014 _2_17 _2_24 _2_26 _2_27 _2_28,--platform manylinux$(libc)_aarch64)
+
+# each wheel, installed with all that it needs, prunes and runs a network
+smoke: wheels
+	rm -rf $(SMOKE)
+	$(PYTHON) -m venv $(SMOKE)/x86_64
+	$(SMOKE)/x86_64/bin/pip install --quiet --disable-pip-version-check \
+		-c constraints.txt dist/*x86_64.whl
+	$(SMOKE)/x86_64/bin/python -P tests/emulated/smoke.py $(SMOKE)
+	tests/emulated/python_root arm64 $(EMULATED)/arm64 $(BIN)/pip constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile \
+		--target $(SMOKE)/arm64 $(ARM64_WHEELS) -c constraints.txt dist/*aarch64.whl
+	PYTHONPATH=$(SMOKE)/arm64 $(AARCH64) -L $(EMULATED)/arm64/root \
+		$(EMULATED)/arm64/root/usr/bin/python3.11 -P tests/emulated/smoke.py $(SMOKE)
 
 clean:
 	rm -rf .venv .venv-tflite-runtime build dist site *.egg-info

@@ -26,9 +26,9 @@ class BuildDelegate(build_ext):
     """Builds the delegate where setuptools expects an extension of Python."""
 
     def build_extension(self, ext):
-        # an editable installation is made again and again
-        temporary = ROOT / "build" if self.editable_mode else self.build_temp
-        folder = pathlib.Path(temporary, "delegate")
+        # an editable installation is made again and again, as are wheels for a target
+        own = self.editable_mode or TARGET.name != targets.HOST
+        folder = pathlib.Path(ROOT / "build" if own else self.build_temp, "delegate")
         if TARGET.name != targets.HOST:
             folder = folder.with_name(f"delegate-{TARGET.name}")
         try:
