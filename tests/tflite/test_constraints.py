@@ -70,11 +70,11 @@ ONLY_POINTWISE = "XNNPACK has sparse kernels for 1×1 convolutions only."
             "The file stores every kernel dense, so XNNPACK does not look for zeros.",
         ),
         (
-            {"state": State.NOT_FROM_START},
+            {"state": State.NOT_FROM_START, "blockers": "CONV_2D stem, 2 more"},
             "dense",
             "Sparse inference has to begin at a 3×3 convolution of 3 channels with "
             "strides of 2 and explicit padding of 1 on each side, and to go on "
-            "unbroken up to here.",
+            "unbroken up to here; in the way are CONV_2D stem, 2 more.",
         ),
         (
             {"state": State.READ_OUTSIDE},

@@ -78,10 +78,26 @@ def test_the_graph_tells_the_rest():
     assert found["expand"].leak.startswith("MAX_POOL_2D ")
     assert "largest" in found["expand"].leak
     assert found["expand"].reshaped == ""
+    assert found["last"].blockers == found["expand"].leak
     keeping = layers.GlobalAveragePooling2D(keepdims=True)
     found = facts_in(pruned(body(head=keeping)))
     assert found["expand"].reshaped.startswith("MEAN ")
     assert found["expand"].leak == ""
+
+
+def test_what_is_in_the_way_is_named():
+    def strided_windows(x):
+        for _ in range(3):
+            x = layers.DepthwiseConv2D(3, 2, padding="same")(x)
+            x = layers.Conv2D(16, 1)(x)
+        return x
+
+    found = facts_in(pruned(body(strided_windows, padded=False)))
+    first, second, others = found["last"].blockers.split(", ")
+    assert first.startswith("CONV_2D ") and "stem" in first
+    assert second.startswith("DEPTHWISE_CONV_2D ")
+    assert others == "2 more"
+    assert facts_in(pruned(body()))["last"].blockers == ""
 
 
 def test_a_leak_at_an_output_is_the_callers():

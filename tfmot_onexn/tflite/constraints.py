@@ -126,7 +126,8 @@ def is_stored_sparse(facts: Facts) -> bool:
 @rule("arm64")
 def follows_from_the_start(facts: Facts) -> bool:
     """Sparse inference has to begin at a 3×3 convolution of 3 channels with strides of
-    2 and explicit padding of 1 on each side, and to go on unbroken up to here.
+    2 and explicit padding of 1 on each side, and to go on unbroken up to here; in the
+    way are {blockers}.
 
     The "same" padding of Keras is not of this kind.
     """

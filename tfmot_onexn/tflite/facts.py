@@ -29,6 +29,7 @@ class Facts:
         the model is converted.
       leak: what reads the results where sparse inference goes wrong, empty if nothing.
       reshaped: the pooling that gets the wrong shape, empty if there is none.
+      blockers: operators that sparse inference cannot pass, empty if there are none.
     """
 
     operator: str | None
@@ -43,6 +44,7 @@ class Facts:
     state: State | None = None
     leak: str = ""
     reshaped: str = ""
+    blockers: str = ""
 
 
 def of_kernel(kernel: Any, n: int | None, stored_sparse: bool) -> Facts:
@@ -87,10 +89,11 @@ def in_file(
         sparse_inference.follow(model, graph, zeros)
         for graph, zeros in zip(model.subgraphs, zeros_of, strict=True)
     ]
-    faults = [
+    faults: list[dict[str, Any]] = [
         {
             "leak": _first_reader(model, graph, inference.leaks),
             "reshaped": _first_name(model, graph, inference.reshaped),
+            "blockers": _names(model, graph, inference.blockers),
         }
         for graph, inference in zip(model.subgraphs, found, strict=True)
     ]
@@ -99,11 +102,7 @@ def in_file(
         states = [found[p.graph].states.get(p.operator) for p in kernel.places]
         state = State.SPARSE if State.SPARSE in states else states[0] or State.APART
         fault = faults[kernel.places[0].graph]
-        known.append(
-            dataclasses.replace(
-                own, state=state, leak=fault["leak"], reshaped=fault["reshaped"]
-            )
-        )
+        known.append(dataclasses.replace(own, state=state, **fault))
     return known
 
 
@@ -136,6 +135,13 @@ def _first_reader(model: Any, graph: Any, operators: Sequence[int]) -> str:
         if result in (int(tensor) for tensor in operator.inputs):
             return _first_name(model, graph, [reader])
     return "who reads the output"
+
+
+def _names(model: Any, graph: Any, operators: Sequence[int]) -> str:
+    """Returns what to call some operators, the first two of them by name."""
+    names = [_first_name(model, graph, [operator]) for operator in operators[:2]]
+    others = len(operators) - len(names)
+    return ", ".join([*names, *([f"{others} more"] if others else [])])
 
 
 def _first_name(model: Any, graph: Any, operators: Sequence[int]) -> str:

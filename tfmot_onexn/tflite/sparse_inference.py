@@ -48,12 +48,15 @@ class Inference:
       leaks: operators whose result has its channels first where the next one expects
         them last.
       reshaped: means with ``keep_dims`` whose result gets the wrong shape.
+      blockers: operators behind which sparse inference cannot go on, or that it cannot
+        begin at.
     """
 
     states: dict[int, State]
     zeros: dict[int, float]
     leaks: tuple[int, ...]
     reshaped: tuple[int, ...]
+    blockers: tuple[int, ...]
 
     @property
     def is_broken(self) -> bool:
@@ -74,6 +77,7 @@ def follow(model: Any, graph: Any, zeros_of: dict[int, tuple[int, int]]) -> Infe
     zeros: dict[int, float] = {}
     leaks: list[int] = []
     reshaped: list[int] = []
+    blockers: set[int] = set()
     nodes = channels_first.Reader(model, graph).nodes()
     outputs = {int(tensor) for tensor in graph.outputs}
     for part in _parts(nodes):
@@ -84,7 +88,10 @@ def follow(model: Any, graph: Any, zeros_of: dict[int, tuple[int, int]]) -> Infe
         zeros.update(found.zeros)
         leaks += [n.index for n in found.ends() if Role.LEAVES not in n.role]
         reshaped += [n.index for n in found.ends() if n.keep_dims]
-    return Inference(states, zeros, tuple(leaks), tuple(reshaped))
+        blockers |= found.blockers
+    return Inference(
+        states, zeros, tuple(leaks), tuple(reshaped), tuple(sorted(blockers))
+    )
 
 
 def _parts(nodes: list[Node]) -> Iterator[list[Node]]:
@@ -117,6 +124,7 @@ class _Clusters:
         self._leader = list(range(len(nodes)))
         self._fault: list[State | None] = [None] * len(nodes)
         self.zeros: dict[int, float] = {}
+        self.blockers: set[int] = set()
         if self._join(Role.LEAVES):
             while self._join(Role.STAYS | Role.LEAVES):
                 pass
@@ -142,6 +150,10 @@ class _Clusters:
                     or not self._nodes[producer].role & (Role.ENTERS | Role.STAYS)
                 ):
                     self._fault[place] = State.NOT_FROM_START
+                    if producer is None:
+                        self.blockers.add(node.index)
+                    elif not self._fault[producer]:
+                        self.blockers.add(self._nodes[producer].index)
                 elif self._leader[producer] != self._leader[place]:
                     last = max(self._leader[producer], self._leader[place])
                     self._leader[producer] = self._leader[place] = last
