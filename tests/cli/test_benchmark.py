@@ -81,6 +81,7 @@ def test_a_device_is_named_and_one_that_is_not_there_fails(
     code, output, _ = onexn(*command, "--device", "qemu-aarch64", "--json", rows)
     assert code == 1
     assert "Latency on qemu-aarch64" in output
+    assert "On qemu-aarch64, from " in output
     for row in json.loads(rows.read_text())["rows"]:
         assert (row["status"], row["emulated"]) == ("failed", True)
         assert row["median_ms"] is None

@@ -32,12 +32,19 @@ def describe() -> dict[str, Any]:
 
 
 def one_line(machine: dict[str, Any]) -> str:
-    """Returns the machine as a caption."""
+    """Returns the machine as a caption.
+
+    Args:
+      machine: from `describe`; with a ``device``, if that is where programs ran, and
+        this machine only sent them there.
+    """
+    device = f"On {machine['device']}, from " if "device" in machine else ""
     found = machine["versions"]
     litert = found.get("ai-edge-litert", "not installed")
     tvm = f"TVM {found['apache-tvm']}, " if "apache-tvm" in found else ""
     return (
-        f"{machine['cpu']} ({', '.join(machine['isa'])}), {machine['cores']} cores, "
+        f"{device}{machine['cpu']} ({', '.join(machine['isa'])}), "
+        f"{machine['cores']} cores, "
         f"load {machine['load_1min']}, {machine['date']}; LiteRT {litert}, {tvm}"
         f"TensorFlow {found.get('tensorflow')}, "
         f"tfmot-onexn {found.get('tfmot-onexn')}"

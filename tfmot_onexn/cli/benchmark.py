@@ -73,6 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
         rows = artifacts.time_rows(untimed, **settings)
     else:
         rows = _on_device(device, arguments, untimed, settings)
+        described["device"] = device.name
     title = "Latency" if device is None else f"Latency on {device.name}"
     return common.report_rows(arguments, title, described, rows)
 
