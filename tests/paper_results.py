@@ -36,7 +36,9 @@ def result_of(job):
         lost = {"dense": 0.0, "weight": 0.02, "onexn": 0.05, "filter": 0.2}
         top1 = 0.8 - lost[job.variant.method] - 0.001 * job.variant.n
         top1 += 0.01 * job.seed + 0.005 * (job.variant.rearrange == "swaps")
-        kept = {"top1_masked": 0.1, "kept": 0.6, "sparsity": job.variant.sparsity}
+        top1 += 0.01 * (job.calibration > 0)
+        masked = 0.4 if job.calibration else 0.1
+        kept = {"top1_masked": masked, "kept": 0.6, "sparsity": job.variant.sparsity}
         return {"top1": top1, "loss": 1.0, "dense": "0", **kept}
     if isinstance(job, FromScratch):
         return {"top1": 0.76 + 0.01 * job.seed, "loss": 1.0, "sparsity": 0.5}

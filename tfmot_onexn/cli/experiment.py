@@ -28,6 +28,7 @@ _NAMES = {
     "subp": "from scratch against 1×N fine-tuned, N = 16 and 32",
     "balance": "block rows over 1 to 8 threads: plain, sorted, uniform",
     "one_shot": "right after pruning, weights solved on unlabelled images",
+    "start": "fine-tuning from masks or from calibrated weights, MobileNetV2",
 }
 
 
@@ -62,6 +63,9 @@ def add(commands) -> None:
     )
     parser.add_argument(
         "--sizes", nargs="+", type=int, metavar="N", help="only these sizes of blocks"
+    )
+    parser.add_argument(
+        "--sparsities", nargs="+", type=float, metavar="P", help="only these p"
     )
     parser.add_argument("--out", default="experiments", metavar="DIR")
     parser.add_argument(
@@ -141,7 +145,7 @@ def _command(arguments: argparse.Namespace) -> str:
         parts.append(f"--weights {label}={pathlib.Path(path).name}")
     if arguments.input_size:
         parts.append(f"--input-size {arguments.input_size}")
-    for option in ("networks", "sizes"):
+    for option in ("networks", "sizes", "sparsities"):
         if getattr(arguments, option):
             parts += [f"--{option}", *map(str, getattr(arguments, option))]
     if not arguments.quick:
@@ -161,7 +165,8 @@ def _setting(arguments: argparse.Namespace) -> "Setting":
     given = _weights(arguments.weights)
     alphas = {**dict(setting.alphas), **{name: alpha for name, alpha, _ in given}}
     networks = _among("--networks", arguments.networks, list(alphas))
-    sizes = _among("--sizes", arguments.sizes, list(setting.sizes))
+    sizes = _among("--sizes", arguments.sizes, setting.sizes)
+    sparsities = _among("--sparsities", arguments.sparsities, setting.sparsities)
     # names, not places: results depend on what the files hold
     data = pathlib.Path(arguments.data).stem if arguments.data else setting.data
     size = arguments.input_size or (224 if given else setting.image_size)
@@ -171,12 +176,13 @@ def _setting(arguments: argparse.Namespace) -> "Setting":
         image_size=size,
         alphas=tuple((name, alphas[name]) for name in networks),
         sizes=tuple(sizes),
+        sparsities=tuple(sparsities),
         given=tuple((name, pathlib.Path(path).stem) for name, _, path in given),
     )
 
 
 def _among(
-    option: str, chosen: "Sequence[Any] | None", known: "list[Any]"
+    option: str, chosen: Sequence[Any] | None, known: Sequence[Any]
 ) -> list[Any]:
     """Returns what an option narrows its default to, in the default's order."""
     unknown = [each for each in chosen or () if each not in known]

@@ -8,6 +8,7 @@ from paper_results import tiny_mobilenet
 
 from tfmot_onexn.experiments.papers.experiment import onexn
 from tfmot_onexn.experiments.papers.workshop import Sources, Workshop
+from tfmot_onexn.pruning import prune
 
 
 @pytest.fixture
@@ -85,6 +86,23 @@ def test_filters_are_rearranged_once_for_all_seeds(workshop, quick):
     assert (first != moved).any()
     np.testing.assert_array_equal(np.sort(first, axis=-1), np.sort(moved, axis=-1))
     assert workshop.prepared(subject, onexn(4, rearrange="none")) is dense
+
+
+def test_images_may_choose_blocks_and_weights(workshop, quick):
+    subject = quick.of("mobilenet")
+    workshop.keep_dense(subject, workshop.untrained(subject, 0))
+    plain, solved = (workshop.pruned(subject, onexn(4), count) for count in (0, 64))
+    assert workshop.pruned(subject, onexn(4), 64) is solved
+    dense = workshop.prepared(subject, onexn(4), 64)
+    kept = [unpruned(model, "pw1") for model in (plain, solved)]
+    assert (kept[0] == 0).mean() == (kept[1] == 0).mean() == 0.5
+    there = kept[1] != 0
+    # masks leave weights as they are, solving moves them
+    assert (kept[1][there] != dense.get_layer("pw1").kernel.numpy()[there]).any()
+
+
+def unpruned(model, name):
+    return prune.strip_pruning(model).get_layer(name).kernel.numpy()
 
 
 def test_weights_may_be_given(workshop, quick, tmp_path):

@@ -28,12 +28,14 @@ class Experiment:
     page: Callable[[Setting, int, Store], Page]
 
 
-def tuned(subject: Subject, variants: Sequence[Variant], seeds: int) -> list[Job]:
+def tuned(
+    subject: Subject, variants: Sequence[Variant], seeds: int, calibration: int = 0
+) -> list[Job]:
     """Returns the jobs that train variants of a network, and its dense one first."""
     return [
         Dense(subject),
         *(
-            Tuned(subject, variant, seed)
+            Tuned(subject, variant, seed, calibration)
             for variant in variants
             for seed in range(seeds)
         ),
@@ -41,7 +43,7 @@ def tuned(subject: Subject, variants: Sequence[Variant], seeds: int) -> list[Job
 
 
 def results(
-    store: Store, subject: Subject, variant: Variant, seeds: int
+    store: Store, subject: Subject, variant: Variant, seeds: int, calibration: int = 0
 ) -> list[Result]:
     """Returns what `Tuned` found of a variant, one for each seed.
 
@@ -51,7 +53,7 @@ def results(
     dense = store.require(Dense(subject))["dense"]
     found = []
     for seed in range(seeds):
-        job = Tuned(subject, variant, seed)
+        job = Tuned(subject, variant, seed, calibration)
         result = store.require(job)
         if result["dense"] != dense:
             raise ValueError(

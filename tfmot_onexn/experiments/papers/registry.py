@@ -15,6 +15,7 @@ from tfmot_onexn.experiments.papers.jobs import Job, Store
 from tfmot_onexn.experiments.papers.one_shot import ONE_SHOT
 from tfmot_onexn.experiments.papers.pages import Page
 from tfmot_onexn.experiments.papers.settings import Setting
+from tfmot_onexn.experiments.papers.start import START
 from tfmot_onexn.experiments.papers.subp import SUBP
 from tfmot_onexn.experiments.papers.table1 import TABLE1
 from tfmot_onexn.experiments.papers.table2 import TABLE2
@@ -23,7 +24,9 @@ from tfmot_onexn.pruning import distribution
 
 EXPERIMENTS: dict[str, Experiment] = {
     experiment.name: experiment
-    for experiment in (TABLE1, TABLE2, FIG2B, FIG4, FIG5, SUBP, BALANCE, ONE_SHOT)
+    for experiment in (
+        *(TABLE1, TABLE2, FIG2B, FIG4, FIG5, SUBP, BALANCE, ONE_SHOT, START),
+    )
 }
 
 # (jobs in all, jobs without a result) -> told of each job that is done

@@ -61,11 +61,14 @@ class Tuned(Job):
 
     Attributes:
       seed: of the order of images and their augmentation.
+      calibration: how many images without labels choose its blocks and solve its
+        weights before; 0 for none.
     """
 
     subject: Subject
     variant: Variant
     seed: int
+    calibration: int = 0
 
     def label(self) -> str:
         variant = self.variant
@@ -75,12 +78,13 @@ class Tuned(Job):
         if variant.method == "onexn":
             parts += [f"n{variant.n}", variant.rearrange]
             parts += ["uniform"] if variant.uniform else []
+            parts += ["calibrated"] if self.calibration else []
         return " ".join([*parts, f"seed{self.seed}"])
 
     def work(self, workshop: Workshop) -> Result:
         trainer = tuner(workshop, self.subject, self.variant.method)
-        pruned = workshop.pruned(self.subject, self.variant)
-        prepared = workshop.prepared(self.subject, self.variant)
+        what = (self.subject, self.variant, self.calibration)
+        pruned, prepared = workshop.pruned(*what), workshop.prepared(*what)
         kept, sparsity = kept_and_pruned(prepared, pruned)
         return {
             **dataclasses.asdict(trainer.train(pruned, self.seed)),

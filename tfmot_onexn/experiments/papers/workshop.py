@@ -17,6 +17,7 @@ from tfmot_onexn.networks import datasets, files, models, preprocessing
 from tfmot_onexn.networks.datasets import Dataset
 from tfmot_onexn.networks.images import ArrayImages, Images
 from tfmot_onexn.pruning import distribution
+from tfmot_onexn.pruning.calibration.settings import Calibration
 from tfmot_onexn.pruning.variants import Variant
 
 
@@ -56,8 +57,8 @@ class Workshop:
         self.trainers: dict[tuple, Any] = {}
         self._datasets: dict[tuple, Dataset] = {}
         self._dense: dict[Subject, tf_keras.Model] = {}
-        self._pruned: dict[tuple[Subject, Variant], tf_keras.Model] = {}
-        self._prepared: dict[tuple[Subject, Variant], tf_keras.Model] = {}
+        self._pruned: dict[tuple[Subject, Variant, int], tf_keras.Model] = {}
+        self._prepared: dict[tuple[Subject, Variant, int], tf_keras.Model] = {}
 
     @property
     def writes(self) -> bool:
@@ -124,20 +125,52 @@ class Workshop:
             self._dense[subject] = self._load_dense(subject)
         return self._dense[subject]
 
-    def prepared(self, subject: Subject, variant: Variant) -> tf_keras.Model:
-        """Returns the dense network with its filters in order for a variant."""
-        key = (subject, variant)
+    def prepared(
+        self, subject: Subject, variant: Variant, calibration: int = 0
+    ) -> tf_keras.Model:
+        """Returns the dense network with its filters in order for a variant.
+
+        Args:
+          subject: the network.
+          variant: how it will be pruned.
+          calibration: number of images to go by; 0 for none.
+        """
+        key = (subject, variant, calibration)
         if key not in self._prepared:
+            model = variant.prepare(
+                self.dense(subject), self._calibration(subject, calibration)
+            )
             # the seeds of one variant follow each other
-            self._prepared = {key: variant.prepare(self.dense(subject))}
+            self._prepared = {key: model}
         return self._prepared[key]
 
-    def pruned(self, subject: Subject, variant: Variant) -> tf_keras.Model:
-        """Returns the dense network pruned as a variant, before any training."""
-        key = (subject, variant)
+    def pruned(
+        self, subject: Subject, variant: Variant, calibration: int = 0
+    ) -> tf_keras.Model:
+        """Returns the dense network pruned as a variant, before any training.
+
+        Args:
+          subject: the network.
+          variant: how it is pruned.
+          calibration: number of images that choose its blocks and solve its weights;
+            0 for none.
+        """
+        key = (subject, variant, calibration)
         if key not in self._pruned:
-            self._pruned = {key: variant.prune(self.prepared(subject, variant))}
+            model = variant.prune(
+                self.prepared(*key),
+                calibration=self._calibration(subject, calibration),
+            )
+            self._pruned = {key: model}
         return self._pruned[key]
+
+    def _calibration(self, subject: Subject, count: int) -> Calibration | None:
+        if not count:
+            return None
+        images = self.dataset(subject).train_images
+        chosen = images.take(_some(len(images), count))
+        name = preprocessing.preprocessing_for(self.dense(subject))
+        return Calibration(preprocessing.preprocess(name, chosen), verbose=False)
 
     def checksum(self, subject: Subject) -> str:
         """Returns digits that differ where the dense networks do."""
