@@ -10,7 +10,7 @@ import relax_modules
 
 from tfmot_onexn import targets
 from tfmot_onexn.tflite import compilers
-from tfmot_onexn.tvm import plan, plan_link, processors
+from tfmot_onexn.tvm import builds, plan, plan_link, processors
 
 # what a machine is called in the header of its programs
 _MACHINES = {"x86_64": 62, "aarch64": 183, "armv7l": 40}
@@ -21,7 +21,7 @@ def machine_of(path):
 
 
 def benchmark(*options, folder=None):
-    program = (folder or plans.built()) / plan_link.BENCHMARK
+    program = (folder or plans.built()) / builds.BENCHMARK
     return subprocess.run([str(program), *options], text=True, capture_output=True)
 
 
@@ -78,7 +78,7 @@ def test_a_plan_is_linked_for_its_target(tmp_path, name):
     target = targets.resolve(name)
     module = relax_modules.several().module
     plan.write(module, processors.processor(name)[0], target, tmp_path / "plan")
-    for file in (plan_link.LIBRARY, plan_link.BENCHMARK):
+    for file in (builds.LIBRARY, builds.BENCHMARK):
         assert machine_of(tmp_path / "plan" / file) == _MACHINES[target.processor]
 
 

@@ -12,9 +12,13 @@ VM, PLAN = "vm", "plan"
 FORMATS = (VM, PLAN)
 # each that a target can have
 ALL = "all"
-# of a plan: what has its description, and what goes to a device
+# files of a plan: its description, what it computes and with what, and what runs it,
+# from a program or as one that measures
 ABOUT = "about.json"
-_DEPLOYED = ("plan.bin", "weights.bin", "libplan.so")
+CALLS, WEIGHTS = "plan.bin", "weights.bin"
+LIBRARY = "libplan.so"
+BENCHMARK = "benchmark"
+_DEPLOYED = (CALLS, WEIGHTS, LIBRARY)
 
 
 def formats_for(target: Target) -> tuple[str, ...]:
@@ -25,7 +29,7 @@ def formats_for(target: Target) -> tuple[str, ...]:
 
 def format_of(path: str | os.PathLike) -> str | None:
     """Returns the format that a path is to be taken for, None if it is no TVM build."""
-    if pathlib.Path(path, _DEPLOYED[0]).exists():
+    if pathlib.Path(path, CALLS).exists():
         return PLAN
     return VM if trailer.is_library(path) else None
 

@@ -14,12 +14,10 @@ from tvm.target.codegen import llvm_cpu_has_features
 from tfmot_onexn.networks import files
 from tfmot_onexn.targets import Target
 from tfmot_onexn.tvm import plan_link
-from tfmot_onexn.tvm.builds import ABOUT
+from tfmot_onexn.tvm.builds import ABOUT, CALLS, WEIGHTS
 from tfmot_onexn.tvm.plan_file import encode
 from tfmot_onexn.tvm.plan_lowering import lower
 
-PLAN = "plan.bin"
-WEIGHTS = "weights.bin"
 HEADER = "runner.h"
 
 
@@ -48,7 +46,7 @@ def write(
       ValueError: for what a plan cannot have, a missing compiler, or a folder that
         cannot be written.
     """
-    if os.path.exists(folder) and not pathlib.Path(folder, PLAN).is_file():
+    if os.path.exists(folder) and not pathlib.Path(folder, CALLS).is_file():
         raise ValueError(
             f"Cannot write {folder}: it exists and is no plan. Name a new folder."
         )
@@ -57,7 +55,7 @@ def write(
         kernels = _compile(functions, target, unfinished) if program.calls else b""
         plan_link.require_served(kernels)
         encoded = encode(program, zlib.crc32(kernels))
-        (unfinished / PLAN).write_bytes(encoded.plan)
+        (unfinished / CALLS).write_bytes(encoded.plan)
         (unfinished / WEIGHTS).write_bytes(encoded.weights)
         isa = _isa(target)
         plan_link.link(unfinished, kernels, program.kernels, machine, isa)

@@ -8,9 +8,8 @@ from collections.abc import Sequence
 
 from tfmot_onexn.targets import Target
 from tfmot_onexn.tflite import compilers
+from tfmot_onexn.tvm.builds import BENCHMARK, LIBRARY
 
-LIBRARY = "libplan.so"
-BENCHMARK = "benchmark"
 RUNNER = pathlib.Path(__file__).with_name("runner")
 _WHAT = "a plan"
 _FLAGS = ("-std=c11", "-O2", "-fno-math-errno", "-pthread")

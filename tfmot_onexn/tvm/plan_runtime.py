@@ -11,7 +11,8 @@ import pathlib
 
 import numpy as np
 
-_LIBRARY = "libplan.so"
+from tfmot_onexn.tvm.builds import LIBRARY
+
 _BUSY = -2
 _KINDS = {0: "int", 1: "uint", 2: "float"}
 
@@ -181,10 +182,10 @@ def _unload(library: ctypes.CDLL) -> None:
 
 
 def _load(folder: pathlib.Path) -> ctypes.CDLL:
-    path = folder / _LIBRARY
+    path = folder / LIBRARY
     if not path.is_file():
         raise ValueError(
-            f"{folder} is no plan: it has no {_LIBRARY}. `onexn build --format plan` "
+            f"{folder} is no plan: it has no {LIBRARY}. `onexn build --format plan` "
             "makes one."
         )
     try:

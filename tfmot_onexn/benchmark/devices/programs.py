@@ -17,9 +17,6 @@ from tfmot_onexn.tvm import builds
 
 _WARMUP = 3
 _SCRIPT = pathlib.Path(__file__).with_name("litert_turn.py")
-# what a plan needs on a device, beside the program
-_PLAN_FILES = ("plan.bin", "weights.bin")
-_RUNNER = "benchmark"
 _RPC_TURN = "tfmot_onexn.benchmark.devices.rpc_turn"
 
 
@@ -173,9 +170,9 @@ def _plan(path: pathlib.Path, threads: int, device: Device, place: str) -> Progr
     built_for = builds.describe(path)["target"]
     _require_built_for(built_for, path, device)
     folder = ""
-    for name in _PLAN_FILES:
+    for name in (builds.CALLS, builds.WEIGHTS):
         folder = device.push(path / name, f"{place}/{name}").rpartition("/")[0]
-    runner = _executable(device, path / _RUNNER, f"{place}/{_RUNNER}")
+    runner = _executable(device, path / builds.BENCHMARK, f"{place}/{builds.BENCHMARK}")
     return _Plan(runner, folder, threads)
 
 
