@@ -14,7 +14,7 @@ android {
         versionCode = 1
         versionName = "1"
         ndk { abiFilters += "arm64-v8a" }
-        // two libraries need no C++ runtime of their own in the app
+        // the bridge alone uses the C++ library; the delegate uses none
         externalNativeBuild { cmake { arguments += "-DANDROID_STL=c++_static" } }
     }
 
@@ -28,6 +28,6 @@ android {
 }
 
 dependencies {
-    // 1.4 has the Interpreter that takes delegates; CompiledModel of 2.x takes none of this kind
+    // its Interpreter takes delegates of this kind
     implementation("com.google.ai.edge.litert:litert:1.4.2")
 }
