@@ -77,6 +77,15 @@ def test_tensorflow_loads_without_its_notes_and_with_our_layers():
     assert finished.stderr == ""
 
 
+@pytest.mark.parametrize(("own", "found"), [(None, "1"), ("0", "0")])
+def test_onednn_is_on_unless_the_user_says_so(monkeypatch, own, found):
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", own or "")
+    if own is None:
+        monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS")
+    common.load_tensorflow()
+    assert os.environ["TF_ENABLE_ONEDNN_OPTS"] == found
+
+
 def test_notes_are_shown_if_the_import_fails(monkeypatch, capfd):
     def failing(name):
         os.write(2, b"a note from C++\n")
