@@ -31,7 +31,7 @@ def test_each_case_starts_both_ways(quick, store):
 def test_the_calibrated_start_is_set_beside_the_masks(quick, store):
     (table,) = page_of(quick, store).tables
     row = dict(zip(table.header, table.rows[0], strict=True))
-    assert (row["blocks"], row["p"]) == ("1×4", "50%")
+    assert (row["blocks"], row["p"]) == ("1×4", "50 %")
     assert (row["before, masks"], row["before, calibrated"]) == ("10.0", "40.0")
     assert row["calibrated over masks"].startswith("+1.0 (-")
 

@@ -81,7 +81,7 @@ def _table(label: str, found: Found) -> Table:
         rows.append(
             (
                 f"1×{n}",
-                f"{p:.0%}",
+                f"{100 * p:.0f} %",
                 *(f"{100 * by_start[i][0]['top1_masked']:.1f}" for i in _STARTS),
                 *(statistics.mean(_top1(by_start[i])).percent() for i in _STARTS),
                 gain.points(),
@@ -111,7 +111,7 @@ def _picture(found: Found) -> bytes:
             color=_COLOURS[images],
             capsize=3,
         )
-    axes.set_xticks(range(len(found)), [f"1×{n}, {p:.0%}" for n, p in found])
+    axes.set_xticks(range(len(found)), [f"1×{n}, {100 * p:.0f} %" for n, p in found])
     axes.set_ylabel("top-1, %")
     axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)
