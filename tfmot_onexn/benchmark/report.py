@@ -56,9 +56,14 @@ def cells(row: Row) -> tuple[str, ...]:
         _text(row.sparsity, lambda share: f"{100 * share:.0f} %"),
         _text(row.nonzero_macs, lambda macs: f"{macs / 1e6:.0f}"),
         _text(row.size_bytes, lambda size: f"{size / 1e6:.2f}"),
-        "runs (emulated)" if row.emulated else time,
+        _emulated(row) if row.emulated else time,
         _text(row.speedup, lambda ratio: f"{ratio:.2f}×"),
     )
+
+
+def _emulated(row: Row) -> str:
+    off = "" if row.difference is None else f", {row.difference:.0e} off"
+    return f"runs (emulated){off}"
 
 
 def _text(value: Any, form) -> str:

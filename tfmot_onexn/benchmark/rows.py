@@ -34,6 +34,8 @@ class Row:
       target: the instruction set it was built for.
       device: where it ran.
       emulated: whether that is an emulator, whose times tell nothing.
+      difference: there, the largest from what the `.tflite` computes on this machine,
+        over the largest output.
       threads: of the runtime.
       median_ms: of one inference, with p10_ms and p90_ms.
       runs: timed inferences.
@@ -64,6 +66,7 @@ class Row:
     target: str = "host"
     device: str = "local"
     emulated: bool = False
+    difference: float | None = None
     threads: int | None = None
     median_ms: float | None = None
     p10_ms: float | None = None

@@ -4,7 +4,7 @@ import sys
 import pytest
 
 from tfmot_onexn.benchmark import artifacts
-from tfmot_onexn.benchmark.devices import names, turns
+from tfmot_onexn.benchmark.devices import difference, names, turns
 from tfmot_onexn.benchmark.devices.device import DeviceError
 from tfmot_onexn.benchmark.devices.programs import Tools
 from tfmot_onexn.benchmark.rows import Row
@@ -102,9 +102,32 @@ def test_runs_are_shared_among_turns(ssh, dense_file, runs):
         ("qemu-armv7", "armv7-linux-gnueabihf"),
     ],
 )
-def test_a_plan_runs_on_an_emulated_processor(dense_file, tmp_path, device, target):
+def test_a_plan_runs_on_an_emulated_processor(
+    monkeypatch, dense_file, tmp_path, device, target
+):
     build_tvm(dense_file, tmp_path / "plan", target=target, format="plan")
     with names.device(device) as emulator:
         (row,) = rows_of(emulator, (tmp_path / "plan", "tvm_plan"))
-    assert (row.status, row.error, row.emulated) == ("ok", None, True)
-    assert row.target == target
+        assert (row.status, row.error, row.emulated) == ("ok", None, True)
+        assert row.target == target
+        assert row.difference is None
+        jobs = [(tmp_path / "plan", "tvm_plan"), (dense_file, "tflite")]
+        row, stock = rows_of(emulator, *jobs)
+        assert (row.status, row.error) == ("ok", None)
+        assert 0 < row.difference < 1e-5
+        assert stock.status == "failed"
+        # the same network with other weights
+        monkeypatch.setattr(difference, "_stock", moved(difference._stock))
+        row, _ = rows_of(emulator, *jobs)
+    assert row.status == "failed"
+    assert "off what dense.tflite computes here, at most 1e-04" in row.error
+
+
+def moved(stock):
+    """What stock TFLite makes of other weights."""
+
+    def other(file):
+        inputs, outputs = stock(file)
+        return inputs, [1.01 * output for output in outputs]
+
+    return other

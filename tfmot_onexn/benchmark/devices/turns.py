@@ -1,11 +1,13 @@
 """Times artifacts on a device, in turns, as `latency` does here."""
 
+import pathlib
 import random
 from collections.abc import Sequence
 
 from tfmot_onexn.benchmark import latency, runtimes
-from tfmot_onexn.benchmark.devices import programs
+from tfmot_onexn.benchmark.devices import difference, programs
 from tfmot_onexn.benchmark.devices.device import Device, DeviceError
+from tfmot_onexn.benchmark.devices.emulator import Emulator
 from tfmot_onexn.benchmark.devices.programs import Program, Tools
 from tfmot_onexn.benchmark.latency import Track, untracked
 from tfmot_onexn.benchmark.rows import Row, set_speedups
@@ -29,7 +31,8 @@ def time_rows(
     """Times artifacts on a device and completes their rows.
 
     Where something fails, its row says so and the others go on; when the device is
-    lost, all rows that lack runs fail. Rows of an emulator have no times.
+    lost, all rows that lack runs fail. Rows of an emulator have no times; that of a
+    plan tells how far it is from the `.tflite` of the same network, if that is given.
 
     Args:
       untimed: as in `artifacts.time_rows`.
@@ -55,6 +58,9 @@ def time_rows(
         for share in track(shares, rounds, f"Timing in turns on {device.name}"):
             for contender in order.sample(contenders, len(contenders)):
                 contender.take_turn(device, tools, share)
+        if isinstance(device, Emulator):
+            for contender in contenders:
+                contender.compare(contenders, device, tools)
     except DeviceError as error:
         for contender in contenders:
             contender.lose(str(error), runs)
@@ -98,6 +104,34 @@ class _Contender:
             self._runs += runs
         except DeviceError as error:
             self._fail(error)
+
+    def compare(
+        self, others: "Sequence[_Contender]", emulator: Emulator, tools: Tools
+    ) -> None:
+        """Compares a plan with the file of the same network among the others."""
+        files = [
+            other._path
+            for other in others
+            if other._path.endswith(".tflite")
+            and other.row.macs is not None
+            and (other.row.macs, other.row.nonzero_macs)
+            == (self.row.macs, self.row.nonzero_macs)
+        ]
+        if self._program is None or self._error is not None or not files:
+            return
+        file = pathlib.Path(files[0])
+        try:
+            self.row.difference = difference.of_plan(
+                self._program.words(1), file, emulator, tools.timeout
+            )
+        except DeviceError as error:
+            self._fail(error)
+            return
+        if not self.row.difference <= difference.TOLERANCE:
+            self._error = (
+                f"it is {self.row.difference:.1e} off what {file.name} computes here, "
+                f"at most {difference.TOLERANCE:.0e} is rounding"
+            )
 
     def lose(self, message: str, runs: int) -> None:
         """Fails for want of a device, unless all runs are done."""
