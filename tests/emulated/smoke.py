@@ -36,8 +36,9 @@ def output(path, image, **options):
 
 
 def main(folder: pathlib.Path) -> None:
-    if pathlib.Path.cwd() in pathlib.Path(tfmot_onexn.__file__).parents:
-        sys.exit(f"{tfmot_onexn.__file__} is not an installed package")
+    package = pathlib.Path(tfmot_onexn.__file__).resolve().parent
+    if package.parent == pathlib.Path(__file__).resolve().parents[2]:
+        sys.exit(f"{package} is the checkout, not an installed package")
     wrapped = tfmot_onexn.prune_low_magnitude_1xN(
         network(), 8, tfmot_onexn.OneShot(0.75)
     )
