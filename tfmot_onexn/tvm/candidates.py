@@ -18,7 +18,7 @@ from tfmot_onexn.tvm.tiles import Tile
 
 # of a tile, for a kernel that takes pixels as they lie
 _PIXELS = (28, 24, 20, 16, 14, 12, 10, 8, 7, 6, 5, 4, 3)
-_PIXELS_QUICK = (28, 14, 7)
+_PIXELS_QUICK = (28, 14, 7, 4)
 # vectors of a transposed tile
 _VECTORS = (8, 6, 5, 4, 3, 2, 1)
 _VECTORS_QUICK = (4, 2)

@@ -1,3 +1,5 @@
+import dataclasses
+
 import hypothesis
 import numpy as np
 import pytest
@@ -88,6 +90,15 @@ def test_channels_that_share_sets_of_the_cache(columns, pixels, rng):
 @pytest.mark.parametrize("pixels", [49, 52, 55, 196, 250])
 def test_pixels_that_fill_no_vector(n, pixels, rng):
     check(rng, (1, pixels, 1, 2 * n), 20, n, [Clip(0.0, 6.0), Operand("add")])
+
+
+@pytest.mark.parametrize("n", [2, 4, 8])
+@pytest.mark.parametrize("isa", tvm_kernels.TILES)
+def test_a_search_may_take_half_vectors(monkeypatch, isa, n, rng):
+    tile = tvm_kernels.TILES[isa]
+    half = dataclasses.replace(tile, lanes=tile.lanes // 2, least_direct=16)
+    monkeypatch.setitem(tvm_kernels.TILES, isa, half)
+    check(rng, (1, 40, 1, 16), 20, n, [Clip(0.0, 6.0)], isa)
 
 
 @pytest.mark.parametrize("shape", [(1, 10), (1, 1, 1, 10), (2, 1, 1, 10)])

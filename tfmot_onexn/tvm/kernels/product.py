@@ -82,7 +82,8 @@ def emit(arrays: Arrays, pixels: int, tile: Tile, loop: Callable[..., Any]) -> N
       loop: of what threads may share out, `tir.parallel`, or `tir.serial`.
     """
     vectors = 0
-    if arrays.width < tile.least_direct:
+    # a vector takes whole pixels there
+    if arrays.width < tile.least_direct and arrays.width <= tile.lanes:
         vectors = planar.vectors(arrays.width, pixels, tile)
     if pixels == 1:
         _emit_one_pixel(arrays, loop)
