@@ -43,7 +43,7 @@ def test_json_has_the_schema_the_machine_and_the_rows():
     document = json.loads(to_json({"cpu": "x"}, [Row("a.tflite")], agreement=[]))
     assert list(document) == ["schema", "machine", "rows", "agreement"]
     assert document["schema"] == 1
-    assert list(document["rows"][0]) == DESIGN
+    assert list(document["rows"][0]) == [*DESIGN, "difference"]
 
 
 def test_speedups_are_over_the_dense_row_and_missing_where_nothing_was_timed():

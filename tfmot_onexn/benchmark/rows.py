@@ -34,8 +34,6 @@ class Row:
       target: the instruction set it was built for.
       device: where it ran.
       emulated: whether that is an emulator, whose times tell nothing.
-      difference: there, the largest from what the `.tflite` computes on this machine,
-        over the largest output.
       threads: of the runtime.
       median_ms: of one inference, with p10_ms and p90_ms.
       runs: timed inferences.
@@ -49,6 +47,8 @@ class Row:
       seed: of random weights and training.
       status: "ok", "noisy" (other processes were busy meanwhile) or "failed".
       error: what went wrong.
+      difference: on an emulator, the largest from what the `.tflite` computes on this
+        machine, over the largest output.
     """
 
     artifact: str
@@ -66,7 +66,6 @@ class Row:
     target: str = "host"
     device: str = "local"
     emulated: bool = False
-    difference: float | None = None
     threads: int | None = None
     median_ms: float | None = None
     p10_ms: float | None = None
@@ -82,6 +81,7 @@ class Row:
     seed: int | None = None
     status: str = "ok"
     error: str | None = None
+    difference: float | None = None
 
     @property
     def label(self) -> str:
