@@ -97,7 +97,7 @@ def test_the_bridge_links_on_the_processor_of_phones(tmp_path):
     assert set(loads) == {"0x4000"}  # 16 KB
 
 
-@needs("javac")
+@needs("javac", "c++")
 def test_a_missing_delegate_is_told(tmp_path):
     done = build_bridge(tmp_path, "c++", tmp_path / "none.so", check=False)
     assert done.returncode != 0
