@@ -2,10 +2,10 @@
 
 import dataclasses
 
-import matplotlib.figure
 import numpy as np
 
 from tfmot_onexn.benchmark.pictures import png
+from tfmot_onexn.experiments.papers import drawing
 from tfmot_onexn.experiments.papers.experiment import Experiment
 from tfmot_onexn.experiments.papers.jobs import Job, Result, Store
 from tfmot_onexn.experiments.papers.pages import Page
@@ -138,8 +138,7 @@ def _measures(counts: dict[str, list[int]]) -> dict[str, float]:
 
 
 def _picture(values: dict[str, dict[str, dict[str, float]]]) -> bytes:
-    figure = matplotlib.figure.Figure((3.2 * len(values), 3.4), layout="constrained")
-    panels = figure.subplots(1, len(values), squeeze=False, sharey=True)[0]
+    figure, panels = drawing.panels(len(values), (3.2 * len(values), 3.4), sharey=True)
     # uniform rows are in balance in any order, so one line hides the other
     styles = (
         *(("#999999", "o-"), ("#e69f00", "o-"), ("#0072b2", "o-")),
@@ -152,7 +151,6 @@ def _picture(values: dict[str, dict[str, dict[str, float]]]) -> bytes:
         axes.set_xticks(range(len(_THREADS)), [str(t) for t in _THREADS])
         axes.set_title(label, fontsize=10)
         axes.set_xlabel("threads")
-        axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("busiest thread over the mean")
     panels[0].legend(frameon=False, fontsize=8)
     return png(figure)

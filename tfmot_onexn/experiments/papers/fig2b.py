@@ -2,10 +2,10 @@
 
 import dataclasses
 
-import matplotlib.figure
 import numpy as np
 
 from tfmot_onexn.benchmark.pictures import png
+from tfmot_onexn.experiments.papers import drawing
 from tfmot_onexn.experiments.papers.experiment import Experiment, onexn
 from tfmot_onexn.experiments.papers.jobs import Job, Result, Store
 from tfmot_onexn.experiments.papers.pages import Page
@@ -94,8 +94,7 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
 
 
 def _picture(values: dict[int, dict[str, dict[str, float]]]) -> bytes:
-    figure = matplotlib.figure.Figure((9.0, 3.2 * len(values)), layout="constrained")
-    panels = figure.subplots(len(values), 1, squeeze=False)[:, 0]
+    figure, panels = drawing.panels(len(values), (9.0, 3.2 * len(values)), down=True)
     for axes, (n, by_way) in zip(panels, values.items(), strict=True):
         for way, colour in _WAYS.items():
             shares = list(by_way[way].values())
@@ -103,7 +102,6 @@ def _picture(values: dict[int, dict[str, dict[str, float]]]) -> bytes:
         axes.set_title(f"1×{n}", fontsize=10)
         axes.set_xlabel("layer")
         axes.set_ylabel("share kept")
-        axes.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False, ncols=len(_WAYS))
     return png(figure)
 

@@ -1,11 +1,7 @@
 """Figure 4: accuracy of weight, block and filter pruning over p."""
 
-import matplotlib.figure
-import numpy as np
-
 from tfmot_onexn.benchmark.pictures import png
-from tfmot_onexn.experiments.papers import published, statistics
-from tfmot_onexn.experiments.papers.drawing import COLOURS
+from tfmot_onexn.experiments.papers import drawing, published, statistics
 from tfmot_onexn.experiments.papers.experiment import (
     Experiment,
     name_of,
@@ -137,29 +133,19 @@ def _picture(
     dense: dict[str, list[float]],
     found: dict[str, dict[float, dict[str, list[float]]]],
 ) -> bytes:
-    figure = matplotlib.figure.Figure((9.0, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(NETWORKS))
+    figure, panels = drawing.panels(len(NETWORKS), (9.0, 3.6))
     percents = [100 * p for p in setting.sparsities]
     for axes, network in zip(panels, NETWORKS, strict=True):
         for name in found[network][setting.sparsities[0]]:
-            means = [
-                statistics.mean(found[network][p][name]) for p in setting.sparsities
-            ]
-            axes.errorbar(
-                percents,
-                [100 * mean.value for mean in means],
-                np.nan_to_num([100 * mean.spread for mean in means]),
-                label=name,
-                color=COLOURS[name],
-                marker="o",
-                capsize=3,
-            )
+            top1 = [found[network][p][name] for p in setting.sparsities]
+            colour = drawing.COLOURS[name]
+            drawing.top1_points(axes, percents, top1, label=name, color=colour)
         line = 100 * statistics.mean(dense[network]).value
-        axes.axhline(line, color=COLOURS["dense"], linestyle="--", label="dense")
+        axes.axhline(
+            line, color=drawing.COLOURS["dense"], linestyle="--", label="dense"
+        )
         axes.set_title(setting.of(network).label, fontsize=10)
         axes.set_xlabel("p, %")
-        axes.set_ylabel("top-1, %")
-        axes.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False)
     return png(figure)
 

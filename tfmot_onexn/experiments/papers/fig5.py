@@ -7,12 +7,9 @@ import pathlib
 import tempfile
 from typing import ClassVar
 
-import matplotlib.figure
-
 from tfmot_onexn.benchmark import compare
 from tfmot_onexn.benchmark.pictures import png
-from tfmot_onexn.experiments.papers import fig4
-from tfmot_onexn.experiments.papers.drawing import COLOURS
+from tfmot_onexn.experiments.papers import drawing, fig4
 from tfmot_onexn.experiments.papers.experiment import (
     Experiment,
     mean_top1,
@@ -133,8 +130,7 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
 
 
 def _picture(values: list[dict]) -> bytes:
-    figure = matplotlib.figure.Figure((11.0, 3.6), layout="constrained")
-    panels = figure.subplots(1, len(_NAMES), sharey=True)
+    figure, panels = drawing.panels(len(_NAMES), (11.0, 3.6), sharey=True)
     for axes, runtime in zip(panels, _NAMES.values(), strict=True):
         for name in dict.fromkeys(each["variant"] for each in values):
             own = [each for each in values if each["variant"] == name]
@@ -142,12 +138,11 @@ def _picture(values: list[dict]) -> bytes:
                 [each["ms"][runtime] for each in own],
                 [100 * each["top1"] for each in own],
                 label=name,
-                color=COLOURS[name],
+                color=drawing.COLOURS[name],
                 marker="o",
             )
         axes.set_title(runtime, fontsize=10)
         axes.set_xlabel("median latency, ms")
-        axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel("top-1, %")
     panels[-1].legend(frameon=False)
     return png(figure)

@@ -3,12 +3,12 @@
 import dataclasses
 import math
 
-import matplotlib.figure
 import numpy as np
 
 from tfmot_onexn.benchmark.pictures import png
 from tfmot_onexn.experiments import one_shot
 from tfmot_onexn.experiments.one_shot import Case
+from tfmot_onexn.experiments.papers import drawing
 from tfmot_onexn.experiments.papers.experiment import Experiment
 from tfmot_onexn.experiments.papers.jobs import Job, Result, Store
 from tfmot_onexn.experiments.papers.pages import Page
@@ -177,8 +177,7 @@ def _table(subject: Subject, rows: list[dict]) -> Table:
 
 
 def _picture(values: dict[str, list[dict]]) -> bytes:
-    figure = matplotlib.figure.Figure((10.0, 3.8), layout="constrained")
-    panels = figure.subplots(1, len(values))
+    figure, panels = drawing.panels(len(values), (10.0, 3.8))
     colours = dict(
         zip(one_shot.TREATMENTS, ("#999999", "#e69f00", "#0072b2"), strict=True)
     )
@@ -189,13 +188,8 @@ def _picture(values: dict[str, list[dict]]) -> bytes:
             heights = [
                 100 * r["top1_all"] for r in first if r["treatment"] == treatment
             ]
-            axes.bar(
-                np.arange(len(places)) + 0.27 * (index - 1),
-                heights,
-                0.25,
-                label=treatment,
-                color=colour,
-            )
+            where = drawing.beside(len(places), index, len(colours))
+            axes.bar(where, heights, 0.25, label=treatment, color=colour)
         axes.axhline(
             100 * dense["top1_all"], color="#000000", linestyle="--", label="dense"
         )
@@ -203,7 +197,6 @@ def _picture(values: dict[str, list[dict]]) -> bytes:
         axes.set_xticks(range(len(places)), names, fontsize=8)
         axes.set_title(network, fontsize=10)
         axes.set_ylabel("top-1, %")
-        axes.spines[["top", "right"]].set_visible(False)
     panels[0].legend(frameon=False, fontsize=8)
     return png(figure)
 

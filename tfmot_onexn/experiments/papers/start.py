@@ -1,10 +1,7 @@
 """Fine-tuning from masks, and from weights that were solved on unlabelled images."""
 
-import matplotlib.figure
-import numpy as np
-
 from tfmot_onexn.benchmark.pictures import png
-from tfmot_onexn.experiments.papers import statistics
+from tfmot_onexn.experiments.papers import drawing, statistics
 from tfmot_onexn.experiments.papers.experiment import (
     Experiment,
     onexn,
@@ -94,27 +91,18 @@ def _table(label: str, found: Found) -> Table:
 
 
 def _picture(found: Found) -> bytes:
-    figure = matplotlib.figure.Figure(
-        (1.2 * len(found) + 2.4, 3.4), layout="constrained"
-    )
-    axes = figure.subplots()
-    for place, (images, name) in enumerate(_STARTS.items()):
-        means = [
-            statistics.mean(_top1(by_start[images])) for by_start in found.values()
-        ]
-        axes.bar(
-            np.arange(len(found)) + 0.4 * place - 0.2,
-            [100 * mean.value for mean in means],
-            0.38,
-            yerr=np.nan_to_num([100 * mean.spread for mean in means]),
+    figure, (axes,) = drawing.panels(1, (1.2 * len(found) + 2.4, 3.4))
+    for index, (images, name) in enumerate(_STARTS.items()):
+        drawing.top1_bars(
+            axes,
+            drawing.beside(len(found), index, len(_STARTS)),
+            [_top1(by_start[images]) for by_start in found.values()],
+            width=0.38,
             label=name,
             color=_COLOURS[images],
-            capsize=3,
         )
     axes.set_xticks(range(len(found)), [f"1×{n}, {100 * p:.0f} %" for n, p in found])
-    axes.set_ylabel("top-1, %")
     axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
     return png(figure)
 
 

@@ -1,11 +1,7 @@
 """SUBP from scratch against 1xN pruned from a dense network and fine-tuned."""
 
-import matplotlib.figure
-import numpy as np
-
 from tfmot_onexn.benchmark.pictures import png
-from tfmot_onexn.experiments.papers import published, statistics
-from tfmot_onexn.experiments.papers.drawing import COLOURS
+from tfmot_onexn.experiments.papers import drawing, published, statistics
 from tfmot_onexn.experiments.papers.experiment import Experiment, onexn, top1, tuned
 from tfmot_onexn.experiments.papers.jobs import Job, Store
 from tfmot_onexn.experiments.papers.pages import Page
@@ -118,24 +114,21 @@ def _table(
 
 
 def _picture(found: dict[str, dict[int, dict[str, list[float]]]]) -> bytes:
-    figure = matplotlib.figure.Figure((8.0, 3.4), layout="constrained")
-    panels = figure.subplots(1, len(found))
+    figure, panels = drawing.panels(len(found), (8.0, 3.4))
     colours = {
-        "subp": COLOURS["subp"],
-        "1×N": COLOURS["1×16"],
+        "subp": drawing.COLOURS["subp"],
+        "1×N": drawing.COLOURS["1×16"],
         "1×N uniform": "#56b4e9",
     }
     for axes, (network, by_size) in zip(panels, found.items(), strict=True):
         for index, (way, colour) in enumerate(colours.items()):
-            means = [statistics.mean(by_way[way]) for by_way in by_size.values()]
-            axes.bar(
-                np.arange(len(by_size)) + 0.27 * (index - 1),
-                [100 * mean.value for mean in means],
-                0.25,
-                yerr=np.nan_to_num([100 * mean.spread for mean in means]),
+            drawing.top1_bars(
+                axes,
+                drawing.beside(len(by_size), index, len(colours)),
+                [by_way[way] for by_way in by_size.values()],
+                width=0.25,
                 label=way,
                 color=colour,
-                capsize=3,
             )
         axes.set_xticks(range(len(by_size)), [f"N = {n}" for n in by_size])
         lowest = min(
@@ -143,8 +136,6 @@ def _picture(found: dict[str, dict[int, dict[str, list[float]]]]) -> bytes:
         )
         axes.set_ylim(bottom=max(0, 100 * lowest - 5))
         axes.set_title(network, fontsize=10)
-        axes.set_ylabel("top-1, %")
-        axes.spines[["top", "right"]].set_visible(False)
     panels[-1].legend(frameon=False, loc="lower right")
     return png(figure)
 

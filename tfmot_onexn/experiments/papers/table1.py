@@ -1,10 +1,7 @@
 """Table 1: MobileNetV2 at p = 0.5 with and without rearrangement, over N."""
 
-import matplotlib.figure
-import numpy as np
-
 from tfmot_onexn.benchmark.pictures import png
-from tfmot_onexn.experiments.papers import published, statistics
+from tfmot_onexn.experiments.papers import drawing, published, statistics
 from tfmot_onexn.experiments.papers.experiment import (
     Experiment,
     onexn,
@@ -93,24 +90,13 @@ def _kept(found: Found) -> Table:
 
 
 def _picture(found: Found) -> bytes:
-    figure = matplotlib.figure.Figure((6.0, 3.6), layout="constrained")
-    axes = figure.subplots()
-    places = np.arange(len(found))
+    figure, (axes,) = drawing.panels(1, (6.0, 3.6))
+    places = range(len(found))
     for way, colour in _WAYS.items():
-        means = [statistics.mean(_top1(by_way[way])) for by_way in found.values()]
-        axes.errorbar(
-            places,
-            [100 * mean.value for mean in means],
-            np.nan_to_num([100 * mean.spread for mean in means]),
-            label=way,
-            color=colour,
-            marker="o",
-            capsize=3,
-        )
+        top1 = [_top1(by_way[way]) for by_way in found.values()]
+        drawing.top1_points(axes, places, top1, label=way, color=colour)
     axes.set_xticks(places, [f"1×{n}" for n in found])
-    axes.set_ylabel("top-1, %")
     axes.legend(frameon=False)
-    axes.spines[["top", "right"]].set_visible(False)
     return png(figure)
 
 

@@ -1,14 +1,9 @@
 """Table 2: dense, weight-, filter- and block-pruned MobileNets at p = 0.5."""
 
-import matplotlib.figure
-import numpy as np
-
 from tfmot_onexn.benchmark.pictures import png
-from tfmot_onexn.experiments.papers import published, statistics
-from tfmot_onexn.experiments.papers.drawing import COLOURS
+from tfmot_onexn.experiments.papers import drawing, published, statistics
 from tfmot_onexn.experiments.papers.experiment import (
     Experiment,
-    mean_top1,
     name_of,
     onexn,
     top1,
@@ -81,27 +76,21 @@ def _table(setting: Setting, network: str, seeds: int, store: Store) -> Table:
 
 
 def _picture(setting: Setting, seeds: int, store: Store) -> bytes:
-    figure = matplotlib.figure.Figure(
-        (3.2 * len(setting.networks) + 0.6, 3.4), layout="constrained"
-    )
-    panels = figure.subplots(1, len(setting.networks), squeeze=False)[0]
-    variants = _variants(setting)
-    for axes, network in zip(panels, setting.networks, strict=True):
-        means = [mean_top1(store, setting.of(network), v, seeds) for v in variants]
-        values = [100 * mean.value for mean in means]
-        axes.bar(
+    networks, variants = setting.networks, _variants(setting)
+    figure, panels = drawing.panels(len(networks), (3.2 * len(networks) + 0.6, 3.4))
+    names = [name_of(variant) for variant in variants]
+    for axes, network in zip(panels, networks, strict=True):
+        found = [top1(store, setting.of(network), v, seeds) for v in variants]
+        drawing.top1_bars(
+            axes,
             range(len(variants)),
-            values,
-            yerr=np.nan_to_num([100 * mean.spread for mean in means]),
-            color=[COLOURS.get(name_of(v), "#0072b2") for v in variants],
-            capsize=3,
+            found,
+            color=[drawing.COLOURS.get(name, "#0072b2") for name in names],
         )
-        names = [name_of(variant) for variant in variants]
         axes.set_xticks(range(len(variants)), names, rotation=60)
-        axes.set_ylim(max(0, min(values) - 3), max(values) + 2)
+        means = [100 * statistics.mean(values).value for values in found]
+        axes.set_ylim(max(0, min(means) - 3), max(means) + 2)
         axes.set_title(network, fontsize=10)
-        axes.set_ylabel("top-1, %")
-        axes.spines[["top", "right"]].set_visible(False)
     return png(figure)
 
 
