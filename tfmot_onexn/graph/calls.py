@@ -1,4 +1,4 @@
-"""The layer calls of a model in the order of computation, to be run one by one."""
+"""The layer calls of a model in the order of computation."""
 
 import dataclasses
 import itertools
@@ -7,8 +7,6 @@ from typing import Any, TypeAlias
 
 import tensorflow as tf
 import tf_keras
-
-from tfmot_onexn.graph import tracing
 
 Layer: TypeAlias = tf_keras.layers.Layer
 
@@ -29,6 +27,16 @@ class Call:
     outputs: tuple[int, ...]
     shapes: tuple[tuple[int | None, ...], ...]
     _node: Any
+
+    @property
+    def args(self) -> tuple:
+        """The positional arguments, Keras tensors where it reads tensors."""
+        return self._node.call_args
+
+    @property
+    def kwargs(self) -> dict[str, Any]:
+        """The same of the keyword arguments."""
+        return self._node.call_kwargs
 
     def run(self, values: Mapping[int, tf.Tensor], layer: Layer | None = None) -> list:
         """Computes the outputs, as inference does.
@@ -86,6 +94,13 @@ class Calls:
         return last
 
 
+def has_graph(model) -> bool:
+    """Returns whether a model is a functional or a built Sequential one."""
+    return isinstance(model, tf_keras.Model) and bool(
+        getattr(model, "_is_graph_network", False)
+    )
+
+
 def of_model(model: tf_keras.Model) -> Calls:
     """Returns the calls of a model, those of models inside it in their places.
 
@@ -95,7 +110,7 @@ def of_model(model: tf_keras.Model) -> Calls:
     Raises:
       ValueError: if it has no graph.
     """
-    if not tracing.is_traceable(model):
+    if not has_graph(model):
         raise ValueError(
             f"The layers of {getattr(model, 'name', model)!r} cannot be run one by "
             "one: it is not a functional or built Sequential tf_keras model. Build it "
@@ -118,7 +133,7 @@ def _follow(
             if all(id(tensor) in known for tensor in outputs):
                 continue
             read = tuple(known[id(tensor)] for tensor in node.keras_inputs)
-            if tracing.is_traceable(node.layer):
+            if has_graph(node.layer):
                 made = _follow(node.layer, read, numbers, found)
             else:
                 made = tuple(next(numbers) for _ in outputs)

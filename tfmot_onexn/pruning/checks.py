@@ -5,7 +5,7 @@ import logging
 import tf_keras
 from tensorflow_model_optimization.sparsity import keras as tfmot
 
-from tfmot_onexn.graph import tracing
+from tfmot_onexn.graph import calls, tracing
 from tfmot_onexn.sparsity import permutation
 
 _log = logging.getLogger("tfmot_onexn")
@@ -78,7 +78,7 @@ def rearrangement(rearrange: str, to_prune) -> str:
     obstacle = None
     if not isinstance(to_prune, tf_keras.Model):
         obstacle = "single layers have no graph that shows who reads their channels"
-    elif not tracing.is_traceable(to_prune):
+    elif not calls.has_graph(to_prune):
         obstacle = "the model has no graph until it is built on an input shape"
     elif tracing.is_wrapped(to_prune):
         obstacle = "the model has pruning wrappers, whose masks would not follow"
@@ -95,7 +95,7 @@ def rearrangement(rearrange: str, to_prune) -> str:
 
 def needs_graph(argument: str, to_prune) -> None:
     """Raises ValueError unless it is a model that an argument can be followed in."""
-    if not tracing.is_traceable(to_prune):
+    if not calls.has_graph(to_prune):
         raise ValueError(
             f"{argument} needs a functional or built Sequential model, whose layers it "
             f"compares; found {getattr(to_prune, 'name', type(to_prune).__name__)!r}. "

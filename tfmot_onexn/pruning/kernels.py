@@ -8,8 +8,8 @@ import numpy as np
 import tf_keras
 from tensorflow_model_optimization.python.core.sparsity.keras import pruning_wrapper
 
+from tfmot_onexn.graph import calls, macs, tracing
 from tfmot_onexn.graph import channel_groups as cg
-from tfmot_onexn.graph import macs, tracing
 from tfmot_onexn.pruning import prunable
 from tfmot_onexn.pruning.wrapper import KernelWrapper
 
@@ -100,7 +100,7 @@ class ModelKernels:
             f"{model.name}: has no graph; build it on an input shape, or write it with "
             "the functional API",
         )
-        if tracing.is_traceable(model):
+        if calls.has_graph(model):
             self._follow_channels(model)
         self.unlisted = tuple(
             f"{path} ({type(layer).__name__})"

@@ -5,8 +5,8 @@ from typing import TypeAlias
 import tf_keras
 from tensorflow_model_optimization.sparsity import keras as tfmot
 
+from tfmot_onexn.graph import calls, rearrange, surgery, tracing
 from tfmot_onexn.graph import channel_groups as cg
-from tfmot_onexn.graph import rearrange, surgery, tracing
 from tfmot_onexn.pruning import prunable
 
 Layer: TypeAlias = tf_keras.layers.Layer
@@ -87,7 +87,7 @@ def chosen_layers(
         for layer in surgery.leaf_layers(model)
         if prunable.is_prunable(layer, granularity) and policy.allow_pruning(layer)
     ]
-    if not isinstance(policy, _Policy) or not tracing.is_traceable(model):
+    if not isinstance(policy, _Policy) or not calls.has_graph(model):
         return allowed
     spared: set[int] = set()
     for group in tracing.trace(model).groups:

@@ -8,7 +8,6 @@ from tfmot_onexn.graph.channel_groups import Channels
 from tfmot_onexn.graph.rules.joining import concatenated, join
 from tfmot_onexn.graph.rules.moving import reshaped
 from tfmot_onexn.graph.rules.registry import (
-    output_shapes,
     rule,
     same,
     untraceable,
@@ -46,16 +45,16 @@ def _constants(call) -> list:
     """Returns the numbers and arrays among a call's arguments."""
     return [
         argument
-        for argument in tf.nest.flatten([call.call_args, call.call_kwargs])
+        for argument in tf.nest.flatten([call.args, call.kwargs])
         if not _is_keras_tensor(argument)
         and not isinstance(argument, (str, type(None), tf.DType))
     ]
 
 
 def _argument(call, position: int, name: str, default=None):
-    if name in call.call_kwargs:
-        return call.call_kwargs[name]
-    return call.call_args[position] if len(call.call_args) > position else default
+    if name in call.kwargs:
+        return call.kwargs[name]
+    return call.args[position] if len(call.args) > position else default
 
 
 @rule(tf_op_layer.TFOpLambda)
@@ -85,7 +84,7 @@ def function(trace, layer, inputs, call):
 def _keeps_channels(call, source: Channels) -> bool:
     """Returns whether pooling or padding leaves the channel axis alone."""
     named = _argument(call, 99, "data_format", "NHWC")
-    return named == "NHWC" and output_shapes(call)[0][-1] == source.shape[-1]
+    return named == "NHWC" and call.shapes[0][-1] == source.shape[-1]
 
 
 def _arithmetic(trace, layer, inputs, call, symbol: str) -> list[Channels]:
@@ -94,7 +93,7 @@ def _arithmetic(trace, layer, inputs, call, symbol: str) -> list[Channels]:
         if any(constant.ndim and constant.shape[-1] > 1 for constant in constants):
             reason = f"{layer.name} has a number for each channel"
             trace.pin(source.numbers, reason)
-    if output_shapes(call)[0][-1] != max(source.numbers.size for source in inputs):
+    if call.shapes[0][-1] != max(source.numbers.size for source in inputs):
         return untraceable(trace, layer, inputs, call, "broadcasts channels")
     if symbol in _ADDITIVE:
         unshifted = not any(constant.any() for constant in constants)
@@ -103,14 +102,14 @@ def _arithmetic(trace, layer, inputs, call, symbol: str) -> list[Channels]:
         wide = max(source.numbers.size for source in inputs)
         zero = any(source.zero for source in inputs if source.numbers.size == wide)
     else:
-        dividend = call.call_args[0] if call.call_args else None
+        dividend = call.args[0] if call.args else None
         zero = len(inputs) == 1 and _is_keras_tensor(dividend) and inputs[0].zero
     return join(trace, inputs, call, zero)
 
 
 def _reshape(trace, layer, inputs, call) -> list[Channels]:
     (source,) = inputs[:1]
-    (shape,) = output_shapes(call)
+    (shape,) = call.shapes
     numbers = reshaped(source, shape) if len(inputs) == 1 else None
     if numbers is None:
         return untraceable(trace, layer, inputs, call, "splits or mixes channels")
@@ -129,7 +128,7 @@ def _reduction(trace, layer, inputs, call) -> list[Channels]:
 
 def _split(trace, layer, inputs, call) -> list[Channels]:
     (source,) = inputs
-    shapes = output_shapes(call)
+    shapes = call.shapes
     widths = [shape[-1] or 0 for shape in shapes]
     if sum(widths) != source.numbers.size:
         # divided along another axis
@@ -149,7 +148,7 @@ def slicing(trace, layer, inputs, call):
     """A slice of positions passes; channels of a slice move among themselves."""
     (source,) = inputs[:1]
     numbers = _sliced(call, source)
-    (shape,) = output_shapes(call)
+    (shape,) = call.shapes
     if len(inputs) > 1 or numbers is None or shape[-1:] != numbers.shape:
         return untraceable(trace, layer, inputs, call, "takes single channels")
     if numbers.size < source.numbers.size:
@@ -162,7 +161,7 @@ def slicing(trace, layer, inputs, call):
 
 def _sliced(call, source: Channels) -> np.ndarray | None:
     """Returns the channel numbers that a slice takes, or None if it drops the axis."""
-    items = call.call_args[1]
+    items = call.args[1]
     items = [
         _as_slice(item) for item in (items if isinstance(items, tuple) else [items])
     ]

@@ -5,7 +5,7 @@ import tf_keras
 from tf_keras.src.applications import inception_resnet_v2
 
 from tfmot_onexn.graph.channel_groups import Channels
-from tfmot_onexn.graph.rules.registry import output_shapes, rule
+from tfmot_onexn.graph.rules.registry import rule
 
 layers = tf_keras.layers
 
@@ -16,7 +16,7 @@ def join(trace, inputs, call, zero: bool) -> list[Channels]:
     wide = [source for source in inputs if source.numbers.size == width]
     for other in wide[1:]:
         trace.tie(wide[0].numbers, other.numbers)
-    return [Channels(wide[0].numbers, output_shapes(call)[0], zero)]
+    return [Channels(wide[0].numbers, call.shapes[0], zero)]
 
 
 @rule(
@@ -53,4 +53,4 @@ def concatenated(trace, inputs, call, axis: int) -> list[Channels]:
     if axis % rank != rank - 1:
         return join(trace, inputs, call, zero)
     numbers = np.concatenate([source.numbers for source in inputs])
-    return [Channels(numbers, output_shapes(call)[0], zero)]
+    return [Channels(numbers, call.shapes[0], zero)]

@@ -9,7 +9,6 @@ from tfmot_onexn.graph.rules.elementwise import activated
 from tfmot_onexn.graph.rules.registry import (
     channels_last,
     keep_whole_groups,
-    output_shapes,
     rule,
     untraceable,
 )
@@ -94,7 +93,7 @@ def _read(trace, layer, kernel, axis: int, source: Channels) -> None:
 def _make(trace, layer, kernel, axis: int, call) -> list[Channels]:
     made = trace.made_by(layer, kernel.shape[axis])
     trace.attach(layer, kernel, axis, cg.OUTPUT, made)
-    return _biased(trace, layer, Channels(made, output_shapes(call)[0], zero=True))
+    return _biased(trace, layer, Channels(made, call.shapes[0], zero=True))
 
 
 def _depthwise(
@@ -104,8 +103,8 @@ def _depthwise(
 
     ``axis`` of the kernel runs over the input channels, or over what they become.
     """
-    (shape,) = output_shapes(call)
-    count = call.outputs.shape[-1]
+    (shape,) = call.shapes
+    count = shape[-1]
     numbers = np.repeat(source.numbers, count // source.numbers.size)
     along = numbers if kernel.shape[axis] == count else source.numbers
     trace.attach(layer, kernel, axis, cg.DEPTHWISE, along)

@@ -9,7 +9,6 @@ from tfmot_onexn.graph import channel_groups as cg
 from tfmot_onexn.graph.channel_groups import Channels
 from tfmot_onexn.graph.rules.registry import (
     Shape,
-    output_shapes,
     rule,
     same,
     untraceable,
@@ -30,7 +29,7 @@ def reshape(trace, layer, inputs, call):
 def flatten(trace, layer, inputs, call):
     """Channels pass, repeated for each position."""
     (source,) = inputs
-    (shape,) = output_shapes(call)
+    (shape,) = call.shapes
     numbers = reshaped(source, shape)
     if numbers is None:
         return untraceable(trace, layer, inputs, call, "splits or mixes channels")

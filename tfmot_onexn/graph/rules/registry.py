@@ -1,6 +1,6 @@
 """Which rule a layer gets, and what happens where there is none.
 
-A rule gets the trace, the layer, the channels of its inputs and the call, and returns
+A rule gets the trace, the layer, the channels of its inputs and the `Call`, and returns
 the channels of its outputs. A subclass is followed by its parent's rule unless it
 computes something else.
 """
@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import tensorflow as tf
 import tf_keras
 
 from tfmot_onexn.graph.channel_groups import Channels, Trace
@@ -44,11 +43,6 @@ def rule_for(layer: Layer) -> Rule | None:
     return None
 
 
-def output_shapes(call) -> list[Shape]:
-    """Returns the static shapes of a call's outputs."""
-    return [tuple(tensor.shape) for tensor in tf.nest.flatten(call.outputs)]
-
-
 def untraceable(trace: Trace, layer, inputs, call, why: str = "") -> list[Channels]:
     """Pins what enters and leaves a layer that cannot be followed, and names it."""
     kind = type(layer).__name__
@@ -59,7 +53,7 @@ def untraceable(trace: Trace, layer, inputs, call, why: str = "") -> list[Channe
     for channels in inputs:
         trace.pin(channels.numbers, reason)
     outputs = []
-    for shape in output_shapes(call):
+    for shape in call.shapes:
         numbers = trace.new_channels(shape[-1] or 1 if shape else 1)
         trace.pin(numbers, reason)
         outputs.append(Channels(numbers, shape, zero=True))
@@ -79,7 +73,7 @@ def same(call, source: Channels, *, zero: bool = True) -> list[Channels]:
       source: the channels of the input.
       zero: whether a channel that is zero stays so.
     """
-    (shape,) = output_shapes(call)
+    (shape,) = call.shapes
     return [Channels(source.numbers, shape, source.zero and zero)]
 
 
