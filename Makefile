@@ -98,14 +98,16 @@ bench-tvm: .venv/ready-dev
 ADDRESS := -DONEXN_SANITIZE=address,undefined
 THREAD := -DONEXN_SANITIZE=thread
 
-sanitize: .venv/ready-dev
-	$(call build-testing,sanitize-address,onexn_harness,$(ADDRESS))
+.PHONY: sanitize-address
+sanitize-address: .venv/ready-dev
+	$(call build-testing,$@,onexn_harness onexn_fuzz_sparse_tensor,$(ADDRESS))
+
+sanitize: sanitize-address
 	build/sanitize-address/testing/onexn_harness 1000
 	$(call build-testing,sanitize-thread,onexn_harness,$(THREAD))
 	build/sanitize-thread/testing/onexn_harness 300
 
-fuzz-delegate: .venv/ready-dev
-	$(call build-testing,sanitize-address,onexn_fuzz_sparse_tensor,$(ADDRESS))
+fuzz-delegate: sanitize-address
 	build/sanitize-address/testing/onexn_fuzz_sparse_tensor \
 		tflite_delegate/testing/seeds 1000000
 
@@ -120,15 +122,17 @@ ARMV7 := qemu-arm-static -cpu cortex-a15
 AARCH64 := qemu-aarch64-static -cpu cortex-a76
 RUN_NETWORKS := tests/emulated/run_networks.py $(EMULATED)/networks
 
-emulate: .venv/ready-dev
+.PHONY: root-armhf root-arm64
+root-armhf root-arm64: root-%: .venv/ready-dev
+	tests/emulated/python_root $* $(EMULATED)/$* $(BIN)/pip constraints.txt
+
+emulate: root-armhf root-arm64
 	$(call build-testing,emulated-armv7,onexn_harness onexn_delegate,\
 		$(call cross,armv7l,arm-linux-gnueabihf))
 	$(call build-testing,emulated-aarch64,onexn_harness onexn_delegate,\
 		$(call cross,aarch64,aarch64-linux-gnu))
 	$(ARMV7) -L /usr/arm-linux-gnueabihf build/emulated-armv7/testing/onexn_harness 200
 	$(AARCH64) -L /usr/aarch64-linux-gnu build/emulated-aarch64/testing/onexn_harness 200
-	tests/emulated/python_root armhf $(EMULATED)/armhf $(BIN)/pip constraints.txt
-	tests/emulated/python_root arm64 $(EMULATED)/arm64 $(BIN)/pip constraints.txt
 	rm -rf $(EMULATED)/networks
 	$(BIN)/python tests/emulated/make_networks.py $(EMULATED)/networks
 	$(call emulated,armhf,$(ARMV7)) $(RUN_NETWORKS) build/emulated-armv7/$(LIBRARY)
@@ -151,13 +155,12 @@ ARM64_WHEELS := --only-binary=:all: --python-version 3.11 --implementation cp \
 	$(foreach libc,2014 _2_17 _2_24 _2_26 _2_27 _2_28,--platform manylinux$(libc)_aarch64)
 
 # each wheel, installed with all that it needs, prunes and runs a network
-smoke: wheels
+smoke: wheels root-arm64
 	rm -rf $(SMOKE)
 	$(PYTHON) -m venv $(SMOKE)/x86_64
 	$(SMOKE)/x86_64/bin/pip install --quiet --disable-pip-version-check \
 		-c constraints.txt dist/*x86_64.whl
 	$(SMOKE)/x86_64/bin/python -P tests/emulated/smoke.py $(SMOKE)
-	tests/emulated/python_root arm64 $(EMULATED)/arm64 $(BIN)/pip constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-compile \
 		--target $(SMOKE)/arm64 $(ARM64_WHEELS) -c constraints.txt dist/*aarch64.whl
 	PYTHONPATH=$(SMOKE)/arm64 $(AARCH64) -L $(EMULATED)/arm64/root \
