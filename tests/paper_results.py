@@ -13,7 +13,7 @@ from tfmot_onexn.experiments.papers.trainings import Dense, FromScratch, Tuned
 layers = tf_keras.layers
 
 
-def tiny_mobilenet(input_shape, alpha, weights, classes, **_):
+def tiny_mobilenet(input_shape, classes, **_):
     """Two separable blocks, which every variant can prune."""
     inputs = x = layers.Input(input_shape)
     x = layers.Conv2D(8, 3, 2, "same", use_bias=False, name="stem")(x)

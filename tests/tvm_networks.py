@@ -32,6 +32,13 @@ def network(name, top=False):
 
 def file_of(folder, name, n=None, sparsity=0.5, **options):
     """Writes a network, pruned with blocks of n, as a `.tflite` file."""
+    path = folder / f"{name}_{n}.tflite"
+    path.write_bytes(_content(name, n, sparsity, **options))
+    return path
+
+
+@functools.cache
+def _content(name, n, sparsity, **options):
     model = network(name)
     if n is not None:
         chosen = policy.PruneConvolutions()
@@ -39,9 +46,7 @@ def file_of(folder, name, n=None, sparsity=0.5, **options):
             model, n, OneShot(sparsity), chosen, rearrange="none"
         )
         model = prune.strip_pruning(wrapped)
-    path = folder / f"{name}_{n}.tflite"
-    convert.convert_to_tflite(model, path, **options)
-    return path
+    return convert.convert_to_tflite(model, **options)
 
 
 def image(shape=(1, SIZE, SIZE, 3), seed=0):

@@ -7,7 +7,7 @@ from tfmot_onexn.experiments.model_speed import Plan
 SMALL = {"size": 32, "alpha": 0.25, "rounds": 2, "runs": 2}
 
 
-def test_each_sparsity_is_measured_beside_both_dense_ones():
+def test_each_sparsity_is_measured_beside_both_dense_ones(small_mobilenet):
     plan = Plan("mobilenet", ((8, 0.1), (8, 0.3)), **SMALL)
     found = break_even.measure(plan)
     assert [(row.runtime, row.sparsity) for row in found.rows] == [

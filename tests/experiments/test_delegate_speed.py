@@ -23,7 +23,7 @@ def library():
 
 
 @pytest.fixture
-def small(monkeypatch):
+def small(monkeypatch, small_mobilenet):
     """Trials of small networks and shapes."""
     plans = (
         Plan("mobilenet", ((8, 0.75),), loads=1, **SMALL),

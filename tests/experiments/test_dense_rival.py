@@ -4,13 +4,17 @@ import pytest
 
 from tfmot_onexn.experiments import dense_rival
 from tfmot_onexn.experiments.dense_rival import DENSE, ONEXN, RIVAL, Plan
+from tfmot_onexn.tvm import metaschedule
 
 SMALL = Plan("mobilenet", 8, 0.5, trials=8, size=32, alpha=0.25, rounds=2, runs=2)
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    return dense_rival.measure(SMALL, tmp_path_factory.mktemp("search"))
+def measured(tmp_path_factory, small_mobilenet):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(metaschedule, "_POPULATION", 32)
+        patch.setattr(metaschedule, "_GENERATIONS", 1)
+        return dense_rival.measure(SMALL, tmp_path_factory.mktemp("search"))
 
 
 def test_every_build_runs_in_both_runtimes(measured):

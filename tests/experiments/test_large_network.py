@@ -7,9 +7,12 @@ def test_the_table(monkeypatch, capsys):
         "dense": {"prune": 0, "convert": 3, "content": 1e8, "peak": 5e8},
         "pruned": {"prune": 7, "convert": 4, "content": 6e7, "peak": 6.5e8},
     }
-    monkeypatch.setattr(
-        large_network, "measure", lambda _, way: {**figures[way], "weights": weights}
-    )
+
+    def measure(network, way, rearrange):
+        assert (network, rearrange) == ("ResNet152", "auto")
+        return {**figures[way], "weights": weights}
+
+    monkeypatch.setattr(large_network, "measure", measure)
     large_network.main(["ResNet152"])
     out = capsys.readouterr().out
     assert "ResNet152, 100 MB of weights" in out
@@ -18,7 +21,7 @@ def test_the_table(monkeypatch, capsys):
 
 def test_a_network_is_pruned_in_a_process_of_its_own():
     dense, pruned = (
-        large_network.measure("MobileNet", way) for way in large_network.WAYS
+        large_network.measure("MobileNet", way, "l1") for way in large_network.WAYS
     )
     assert pruned["content"] < 0.8 * dense["content"]
     assert dense["weights"] == pruned["weights"] > 1e7

@@ -12,7 +12,7 @@ SMALL = {"size": 32, "alpha": 0.25, "rounds": 2, "runs": 2}
 
 
 @pytest.fixture(scope="module")
-def measured():
+def measured(small_mobilenet):
     plan = Plan("mobilenet", ((8, 0.75), (4, 0.5)), loads=1, **SMALL)
     return model_speed.measure(plan, "avx2")
 
@@ -80,7 +80,7 @@ def test_windows_are_pruned_if_asked(monkeypatch):
     assert skipped == [0.75 * pointwise, 0.75 * (pointwise + larger)]
 
 
-def test_rivals_are_pruned_in_their_own_ways(tmp_path):
+def test_rivals_are_pruned_in_their_own_ways(small_mobilenet, tmp_path):
     rivals = (Variant("weight", 0.5), Variant("filter", 0.5))
     plan = Plan("mobilenet", ((8, 0.5),), rivals=rivals, **SMALL)
     files = model_speed.build_files(plan, tmp_path)
@@ -94,7 +94,7 @@ def test_rivals_are_pruned_in_their_own_ways(tmp_path):
     assert len({path for path, _ in files.values()}) == 4
 
 
-def test_a_file_that_fails_is_told(monkeypatch):
+def test_a_file_that_fails_is_told(small_mobilenet, monkeypatch):
     monkeypatch.setattr(latency.sys, "executable", "/bin/false")
     plan = Plan("mobilenet", ((8, 0.5),), gate=True, loads=0, **SMALL)
     with pytest.raises(ValueError, match="mobilenet, dense: the runtime ended with"):

@@ -27,7 +27,7 @@ def test_what_makes_networks_faster_and_none_slower_is_kept():
 
 
 @pytest.fixture
-def measured(tmp_path, monkeypatch):
+def measured(tmp_path, monkeypatch, small_mobilenet):
     """Tunes a small network, each kernel of which is faster with another tile."""
     monkeypatch.setattr(
         kernel_bench.Loaded,

@@ -9,7 +9,7 @@ RIVALS = (Variant("weight", 0.75), Variant("filter", 0.5))
 
 
 @pytest.fixture(scope="module")
-def measured():
+def measured(small_mobilenet):
     plan = Plan("mobilenet", ((16, 0.75),), rivals=RIVALS, **SMALL)
     return tvm_models.measure(plan)
 

@@ -19,7 +19,7 @@ SMALL = {"size": 32, "alpha": 0.25, "rounds": 2, "runs": 2}
 
 
 @pytest.fixture
-def small(monkeypatch):
+def small(monkeypatch, small_mobilenet):
     """Trials of a small network and two shapes."""
     rivals = (Variant("weight", 0.75),)
     plans = (Plan("mobilenet", ((16, 0.75),), rivals=rivals, **SMALL),)

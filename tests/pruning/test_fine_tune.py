@@ -1,4 +1,5 @@
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
@@ -42,6 +43,14 @@ def fresh():
     return prune.prune_low_magnitude_1xN(model, 4, schedule)
 
 
+@pytest.fixture(scope="module")
+def finished(dataset, tmp_path_factory):
+    """A model after an uninterrupted run, and its checkpoints."""
+    model, folder = fresh(), tmp_path_factory.mktemp("finished")
+    fine_tune_lib.fine_tune(model, dataset, RECIPE, checkpoints=folder)
+    return model, folder
+
+
 class Interrupted(tf_keras.callbacks.Callback):
     def __init__(self, epoch, batch):
         super().__init__()
@@ -66,10 +75,9 @@ def test_training_learns(dataset):
     "interruptions", [[(0, 1)], [(2, 0)], [(1, 3), (2, 2), (3, 1)]]
 )
 def test_an_interrupted_run_ends_as_an_uninterrupted_one(
-    dataset, tmp_path, interruptions
+    dataset, finished, tmp_path, interruptions
 ):
-    whole = fresh()
-    fine_tune_lib.fine_tune(whole, dataset, RECIPE)
+    whole, _ = finished
     for epoch, batch in interruptions:
         with pytest.raises(KeyboardInterrupt):
             fine_tune_lib.fine_tune(
@@ -88,28 +96,30 @@ def test_an_interrupted_run_ends_as_an_uninterrupted_one(
 
 
 def test_what_a_kill_leaves_of_a_discarded_folder_is_no_state(
-    dataset, tmp_path, monkeypatch
+    dataset, finished, tmp_path, monkeypatch
 ):
-    model = fresh()
-    fine_tune_lib.fine_tune(model, dataset, RECIPE, checkpoints=tmp_path)
+    model, folder = finished
+    kept = tmp_path / "kept"
+    shutil.copytree(folder, kept)
 
     def killed(folder, **_):
         for path in folder.glob("*.index"):
             path.unlink()
 
     monkeypatch.setattr(fine_tune_lib.shutil, "rmtree", killed)
-    fine_tune_lib.discard_checkpoints(tmp_path)
+    fine_tune_lib.discard_checkpoints(kept)
     again = fresh()
-    fine_tune_lib.fine_tune(again, dataset, RECIPE, checkpoints=tmp_path)
+    fine_tune_lib.fine_tune(again, dataset, RECIPE, checkpoints=kept)
     for expected, actual in zip(model.weights, again.weights, strict=True):
         np.testing.assert_allclose(actual, expected, atol=1e-6, err_msg=expected.name)
 
 
-def test_a_finished_run_is_not_repeated(dataset, tmp_path):
-    model = fresh()
-    fine_tune_lib.fine_tune(model, dataset, RECIPE, checkpoints=tmp_path)
+def test_a_finished_run_is_not_repeated(dataset, finished):
+    model, folder = finished
     again = fresh()
-    fine_tune_lib.fine_tune(again, dataset, RECIPE, checkpoints=tmp_path)
+    untouched = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    fine_tune_lib.fine_tune(again, dataset, RECIPE, checkpoints=folder)
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == untouched
     for expected, actual in zip(model.weights, again.weights, strict=True):
         np.testing.assert_array_equal(actual, expected)
 
@@ -131,13 +141,13 @@ def test_checkpoints_of_another_run_are_refused(dataset, tmp_path):
         fine_tune_lib.fine_tune(fresh(), other, RECIPE, checkpoints=tmp_path)
 
 
-def test_auto_stands_for_the_datasets_own_augmentation(dataset, tmp_path):
+def test_auto_stands_for_the_datasets_own_augmentation(dataset, finished):
+    _, folder = finished
     moved = dataclasses.replace(dataset, augmentation="crop_flip")
     automatic = dataclasses.replace(RECIPE, augmentation="auto")
-    fine_tune_lib.fine_tune(fresh(), dataset, RECIPE, checkpoints=tmp_path)
-    fine_tune_lib.fine_tune(fresh(), moved, automatic, checkpoints=tmp_path)
+    fine_tune_lib.fine_tune(fresh(), moved, automatic, checkpoints=folder)
     with pytest.raises(ValueError, match=r"other settings \(recipe\)"):
-        fine_tune_lib.fine_tune(fresh(), dataset, automatic, checkpoints=tmp_path)
+        fine_tune_lib.fine_tune(fresh(), dataset, automatic, checkpoints=folder)
 
 
 def test_an_image_that_cannot_be_read_ends_training(dataset, tmp_path):

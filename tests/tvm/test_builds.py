@@ -3,15 +3,24 @@ import shutil
 
 import pytest
 import tvm_networks
+from graphs import small_network
 
 from tfmot_onexn import targets
+from tfmot_onexn.networks.random_weights import randomize
+from tfmot_onexn.pruning import prune
+from tfmot_onexn.tflite import convert
 from tfmot_onexn.tvm import builds, plan_runtime, trailer
 from tfmot_onexn.tvm.build import build_tvm
 
 
 @pytest.fixture(scope="module")
 def file(tmp_path_factory):
-    return tvm_networks.file_of(tmp_path_factory.mktemp("files"), "mobilenet_v2", 16)
+    wrapped = prune.prune_low_magnitude_1xN(
+        randomize(small_network(width=3)), 8, rearrange="none"
+    )
+    path = tmp_path_factory.mktemp("files") / "small.tflite"
+    convert.convert_to_tflite(prune.strip_pruning(wrapped), path)
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +31,7 @@ def plan(file, tmp_path_factory):
 
 
 def test_a_plan_computes_what_the_stock_runtime_does(plan, file):
-    x = tvm_networks.image()
+    x = tvm_networks.image((1, 8, 8, 3))
     with plan_runtime.Plan(plan, 2) as opened:
         [found] = opened.run(x)
     assert tvm_networks.error(found, tvm_networks.stock(file, x)) <= 1e-5

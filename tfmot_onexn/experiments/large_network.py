@@ -23,7 +23,7 @@ from tfmot_onexn.benchmark import machine
 WAYS = ("dense", "pruned")
 
 
-def convert(network: str, way: str) -> dict[str, float]:
+def convert(network: str, way: str, rearrange: str = "auto") -> dict[str, float]:
     """Converts a network of `tf_keras.applications` in this process.
 
     Returns:
@@ -37,7 +37,9 @@ def convert(network: str, way: str) -> dict[str, float]:
 
     model = getattr(tf_keras.applications, network)(weights=None)
     start = time.perf_counter()
-    pruned = prune.prune_low_magnitude_1xN(model) if way == "pruned" else model
+    pruned = model
+    if way == "pruned":
+        pruned = prune.prune_low_magnitude_1xN(model, rearrange=rearrange)
     between = time.perf_counter()
     content = convert_to_tflite(pruned)
     return {
@@ -49,15 +51,13 @@ def convert(network: str, way: str) -> dict[str, float]:
     }
 
 
-def measure(network: str, way: str) -> dict[str, float]:
+def measure(network: str, way: str, rearrange: str = "auto") -> dict[str, float]:
     """Runs `convert` in a process of its own."""
     command = [
         sys.executable,
         "-m",
         "tfmot_onexn.experiments.large_network",
-        network,
-        "--way",
-        way,
+        *(network, "--way", way, "--rearrange", rearrange),
     ]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
@@ -68,15 +68,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("network", nargs="?", default="ResNet152")
     parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
-    arguments = parser.parse_args(argv)
-    if arguments.way:
-        print(json.dumps(convert(arguments.network, arguments.way)))
-        return
-    found = {way: measure(arguments.network, way) for way in WAYS}
-    weights = found["dense"]["weights"]
-    table = rich.table.Table(
-        title=f"{arguments.network}, {weights / 1e6:.0f} MB of weights"
+    parser.add_argument(
+        "--rearrange", default="auto", help="order of filters (default: %(default)s)"
     )
+    arguments = parser.parse_args(argv)
+    network, rearrange = arguments.network, arguments.rearrange
+    if arguments.way:
+        print(json.dumps(convert(network, arguments.way, rearrange)))
+        return
+    found = {way: measure(network, way, rearrange) for way in WAYS}
+    weights = found["dense"]["weights"]
+    table = rich.table.Table(title=f"{network}, {weights / 1e6:.0f} MB of weights")
     table.add_column("")
     for column in ("prune, s", "convert, s", "file, MB", "peak, MB", "above dense"):
         table.add_column(column, justify="right")
