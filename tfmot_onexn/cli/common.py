@@ -6,7 +6,6 @@ import dataclasses
 import importlib
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 import absl.logging
 import rich.console
 import rich.progress
+
+from tfmot_onexn.benchmark import native_notes
 
 if TYPE_CHECKING:
     import tf_keras
@@ -236,21 +237,10 @@ def load_tensorflow() -> None:
     """
     # by itself it leaves oneDNN off on x86 without AVX-512, and trains half as fast
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    sys.stderr.flush()
-    kept = os.dup(2)
-    with tempfile.TemporaryFile() as notes:
-        os.dup2(notes.fileno(), 2)
-        try:
-            tensorflow = importlib.import_module("tensorflow")
-            # brings tfmot, and lets Keras know the wrappers that files may have
-            importlib.import_module("tfmot_onexn.pruning.prune")
-        except BaseException:
-            notes.seek(0)
-            os.write(kept, notes.read())
-            raise
-        finally:
-            os.dup2(kept, 2)
-            os.close(kept)
+    with native_notes.hidden():
+        tensorflow = importlib.import_module("tensorflow")
+        # brings tfmot, and lets Keras know the wrappers that files may have
+        importlib.import_module("tfmot_onexn.pruning.prune")
     tensorflow.get_logger().setLevel("ERROR")
     absl.logging.set_verbosity(absl.logging.WARNING)
 

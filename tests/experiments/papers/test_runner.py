@@ -63,7 +63,7 @@ def test_a_failure_names_its_job_and_keeps_what_was_done(tmp_path):
 
 
 @pytest.mark.slow
-def test_processes_share_the_work(quick, tmp_path, monkeypatch):
+def test_processes_share_the_work_and_print_nothing(quick, tmp_path, capfd):
     """On jobs of the package, which a new process can import."""
     # no network of Keras builds as fast as this one fails to
     subjects = [
@@ -74,3 +74,4 @@ def test_processes_share_the_work(quick, tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="mobilenet dense: No data at"):
         runner.do(jobs, Sources(tmp_path, str(pathlib.Path("nowhere"))), processes=2)
     assert runner.missing(jobs, Store(tmp_path)) == jobs
+    assert capfd.readouterr() == ("", "")

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
+from tfmot_onexn.experiments.papers import process
 from tfmot_onexn.experiments.papers.jobs import Job, Store
 from tfmot_onexn.experiments.papers.workshop import Sources, Workshop
 from tfmot_onexn.pruning import agreement
@@ -56,7 +57,7 @@ def do(
                 done(job)
             continue
         with _pool(sources, min(processes, len(batch))) as pool:
-            futures = {pool.submit(_do, job): job for job in batch}
+            futures = {pool.submit(process.do, job): job for job in batch}
             for future in concurrent.futures.as_completed(futures):
                 with _named(futures[future]):
                     future.result()
@@ -90,27 +91,10 @@ def _pool(
         processes,
         # TensorFlow does not survive a fork
         multiprocessing.get_context("spawn"),
-        _start,
-        (sources, threads),
+        process.start,
+        (sources.folder, sources.data, sources.weights, threads),
     )
     try:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-_workshop: Workshop | None = None
-
-
-def _start(sources: Sources, threads: int) -> None:
-    """Prepares a process of the pool."""
-    global _workshop
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    _workshop = Workshop(sources)
-
-
-def _do(job: Job) -> None:
-    if _workshop is None:
-        raise RuntimeError("The process has no workshop.")
-    Store(_workshop.sources.folder).do(job, _workshop)

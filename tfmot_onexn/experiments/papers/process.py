@@ -1,0 +1,46 @@
+"""A process of several that do jobs.
+
+It is imported before TensorFlow, which prints notes where a progress bar may be.
+"""
+
+import importlib
+import pathlib
+from typing import TYPE_CHECKING
+
+from tfmot_onexn.benchmark import native_notes
+
+if TYPE_CHECKING:
+    from tfmot_onexn.experiments.papers.jobs import Job
+    from tfmot_onexn.experiments.papers.workshop import Workshop
+
+_workshop: "Workshop | None" = None
+
+
+def start(
+    folder: pathlib.Path, data: str, weights: tuple[tuple[str, str], ...], threads: int
+) -> None:
+    """Prepares the process.
+
+    Args:
+      folder: of `Sources`, as the next two are.
+      data: where the images are.
+      weights: files by network.
+      threads: that TensorFlow may use.
+    """
+    global _workshop
+    with native_notes.hidden():
+        tf = importlib.import_module("tensorflow")
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(1)
+        from tfmot_onexn.experiments.papers import workshop
+
+        _workshop = workshop.Workshop(workshop.Sources(folder, data, weights))
+
+
+def do(job: "Job") -> None:
+    """Does a job and keeps its result."""
+    from tfmot_onexn.experiments.papers.jobs import Store
+
+    if _workshop is None:
+        raise RuntimeError("The process has not been started.")
+    Store(_workshop.sources.folder).do(job, _workshop)
