@@ -89,11 +89,11 @@ endef
 
 bench-delegate: .venv/ready-dev
 	$(call build-testing,testing,onexn_testing)
-	$(BIN)/python -m tfmot_onexn.experiments.delegate_speed --readme README.md
+	$(BIN)/python -m tfmot_onexn.experiments.speed.delegate_speed --readme README.md
 
 bench-tvm: .venv/ready-dev
 	$(call build-testing,testing,onexn_testing)
-	$(BIN)/python -m tfmot_onexn.experiments.tvm_speed --readme README.md
+	$(BIN)/python -m tfmot_onexn.experiments.speed.tvm_speed --readme README.md
 
 ADDRESS := -DONEXN_SANITIZE=address,undefined
 THREAD := -DONEXN_SANITIZE=thread

@@ -1,8 +1,8 @@
 """Results of kernels, as if measured."""
 
 from tfmot_onexn.benchmark.shapes import Shape
-from tfmot_onexn.experiments.kernel_speed import KernelResult
-from tfmot_onexn.experiments.kernel_timing import Spread
+from tfmot_onexn.experiments.speed.kernel_speed import KernelResult
+from tfmot_onexn.experiments.speed.kernel_timing import Spread
 
 LARGE, SMALL = Shape("", 14, 14, 64, 384), Shape("", 7, 7, 32, 32)
 

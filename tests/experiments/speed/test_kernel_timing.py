@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tf_keras
 
-from tfmot_onexn.experiments import kernel_timing
-from tfmot_onexn.experiments.kernel_timing import Spread
+from tfmot_onexn.experiments.speed import kernel_timing
+from tfmot_onexn.experiments.speed.kernel_timing import Spread
 
 
 def test_spreads():

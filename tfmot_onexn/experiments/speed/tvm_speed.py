@@ -4,7 +4,7 @@ See `kernel_speed`, `depthwise_speed`, `tvm_models` and `break_even` for what is
 measured. Prints tables, writes ``tvm_speed.json`` and ``tvm_kernels.json``, and renews
 the tables of a README.
 
-Run as ``python -m tfmot_onexn.experiments.tvm_speed [--quick]``.
+Run as ``python -m tfmot_onexn.experiments.speed.tvm_speed [--quick]``.
 """
 
 import argparse
@@ -19,21 +19,21 @@ import rich.progress
 from tfmot_onexn.benchmark import machine as machine_lib
 from tfmot_onexn.benchmark.delegate_kernels import Library
 from tfmot_onexn.benchmark.rows import Row, to_json
-from tfmot_onexn.experiments import (
+from tfmot_onexn.experiments import tables
+from tfmot_onexn.experiments.speed import (
     break_even,
     depthwise_speed,
     kernel_speed,
     kernel_tables,
-    tables,
     turns,
     tvm_models,
     tvm_tables,
 )
-from tfmot_onexn.experiments.break_even import BreakEven
-from tfmot_onexn.experiments.depthwise_speed import DepthwiseResult
-from tfmot_onexn.experiments.kernel_providers import TvmKernels
-from tfmot_onexn.experiments.kernel_speed import KernelResult, is_targeted
-from tfmot_onexn.experiments.tvm_models import Measured
+from tfmot_onexn.experiments.speed.break_even import BreakEven
+from tfmot_onexn.experiments.speed.depthwise_speed import DepthwiseResult
+from tfmot_onexn.experiments.speed.kernel_providers import TvmKernels
+from tfmot_onexn.experiments.speed.kernel_speed import KernelResult, is_targeted
+from tfmot_onexn.experiments.speed.tvm_models import Measured
 from tfmot_onexn.networks import files
 
 PARTS = ("kernels", "models")

@@ -21,8 +21,8 @@ from tfmot_onexn.benchmark import delegate_kernels, shapes
 from tfmot_onexn.benchmark.delegate_kernels import REFERENCE
 from tfmot_onexn.benchmark.latency import Track, untracked
 from tfmot_onexn.benchmark.shapes import Shape
-from tfmot_onexn.experiments.kernel_providers import Provider
-from tfmot_onexn.experiments.kernel_timing import (
+from tfmot_onexn.experiments.speed.kernel_providers import Provider
+from tfmot_onexn.experiments.speed.kernel_timing import (
     Spread,
     Timed,
     in_litert,

@@ -1,7 +1,7 @@
 import pytest
 
-from tfmot_onexn.experiments import depthwise_speed
-from tfmot_onexn.experiments.depthwise_speed import DepthwiseShape
+from tfmot_onexn.experiments.speed import depthwise_speed
+from tfmot_onexn.experiments.speed.depthwise_speed import DepthwiseShape
 
 # of 3x3 and 5x5, with and without a stride, of odd sizes too
 SHAPES = [

@@ -1,8 +1,8 @@
 from tfmot_onexn.benchmark.paired import Ratio
-from tfmot_onexn.experiments import tvm_tables
-from tfmot_onexn.experiments.break_even import BreakEven, Crossing, Point
-from tfmot_onexn.experiments.model_speed import Plan
-from tfmot_onexn.experiments.tvm_models import FileResult, Measured, RivalResult
+from tfmot_onexn.experiments.speed import tvm_tables
+from tfmot_onexn.experiments.speed.break_even import BreakEven, Crossing, Point
+from tfmot_onexn.experiments.speed.model_speed import Plan
+from tfmot_onexn.experiments.speed.tvm_models import FileResult, Measured, RivalResult
 
 
 def ratio(value):

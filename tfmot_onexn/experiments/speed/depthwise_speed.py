@@ -12,7 +12,7 @@ import numpy as np
 import tf_keras
 
 from tfmot_onexn.benchmark.latency import Track, untracked
-from tfmot_onexn.experiments.kernel_timing import (
+from tfmot_onexn.experiments.speed.kernel_timing import (
     Spread,
     in_litert,
     require_equal,

@@ -4,15 +4,15 @@ import chain_library
 import pytest
 
 from tfmot_onexn.benchmark.shapes import Shape
-from tfmot_onexn.experiments import (
+from tfmot_onexn.experiments import tables
+from tfmot_onexn.experiments.speed import (
     break_even,
     depthwise_speed,
     kernel_speed,
-    tables,
     tvm_models,
     tvm_speed,
 )
-from tfmot_onexn.experiments.model_speed import Plan
+from tfmot_onexn.experiments.speed.model_speed import Plan
 from tfmot_onexn.pruning.variants import Variant
 
 SMALL = {"size": 32, "alpha": 0.25, "rounds": 2, "runs": 2}

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from tfmot_onexn.benchmark.delegate_kernels import Library
-from tfmot_onexn.experiments import kernel_providers
+from tfmot_onexn.experiments.speed import kernel_providers
 from tfmot_onexn.sparsity import bsr, masks
 
 

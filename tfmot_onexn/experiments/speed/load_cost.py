@@ -4,7 +4,7 @@ Each load has a fresh process. The time is that of making the delegate, if there
 and the interpreter, and of allocating the tensors; the memory is by how much the
 process grows at most until the first inference is done.
 
-Run as ``python -m tfmot_onexn.experiments.load_cost FILE [--delegate]``.
+Run as ``python -m tfmot_onexn.experiments.speed.load_cost FILE [--delegate]``.
 """
 
 import argparse
@@ -88,7 +88,7 @@ def measure(
 
 
 def _in_own_process(path: str, with_delegate: bool) -> Cost:
-    command = [sys.executable, "-m", "tfmot_onexn.experiments.load_cost", path]
+    command = [sys.executable, "-m", "tfmot_onexn.experiments.speed.load_cost", path]
     done = subprocess.run(
         [*command, *(["--delegate"] if with_delegate else [])],
         capture_output=True,

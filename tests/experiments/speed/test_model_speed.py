@@ -3,8 +3,8 @@ import tf_keras
 from tf_keras import layers
 
 from tfmot_onexn.benchmark import latency
-from tfmot_onexn.experiments import model_speed
-from tfmot_onexn.experiments.model_speed import Plan
+from tfmot_onexn.experiments.speed import model_speed
+from tfmot_onexn.experiments.speed.model_speed import Plan
 from tfmot_onexn.networks.random_weights import randomize
 from tfmot_onexn.pruning.variants import Variant
 

@@ -3,7 +3,7 @@
 See `kernel_speed`, `model_speed` and `load_cost` for what is measured. Prints tables,
 writes ``delegate_speed.json`` and renews the tables of a README.
 
-Run as ``python -m tfmot_onexn.experiments.delegate_speed [--quick]``.
+Run as ``python -m tfmot_onexn.experiments.speed.delegate_speed [--quick]``.
 """
 
 import argparse
@@ -18,17 +18,17 @@ import rich.progress
 from tfmot_onexn.benchmark import machine as machine_lib
 from tfmot_onexn.benchmark.delegate_kernels import Library
 from tfmot_onexn.benchmark.rows import to_json
-from tfmot_onexn.experiments import (
+from tfmot_onexn.experiments import tables
+from tfmot_onexn.experiments.speed import (
     delegate_tables,
     kernel_speed,
     kernel_tables,
     model_speed,
-    tables,
     turns,
 )
-from tfmot_onexn.experiments.kernel_providers import DelegateKernels
-from tfmot_onexn.experiments.kernel_speed import KernelResult
-from tfmot_onexn.experiments.model_speed import Measured
+from tfmot_onexn.experiments.speed.kernel_providers import DelegateKernels
+from tfmot_onexn.experiments.speed.kernel_speed import KernelResult
+from tfmot_onexn.experiments.speed.model_speed import Measured
 from tfmot_onexn.networks import files
 
 PARTS = ("kernels", "models")

@@ -4,8 +4,8 @@ Kernels of networks are tuned as `onexn tune` does. A file then runs as a plan w
 was found for it, and without, in turns; what makes a whole network no faster is left
 out. Writes the database of the package.
 
-Run as ``python -m tfmot_onexn.experiments.tile_defaults [--quick]``, after kernels have
-changed: what was found for others is not used.
+Run as ``python -m tfmot_onexn.experiments.speed.tile_defaults [--quick]``, after
+kernels have changed: what was found for others is not used.
 """
 
 import argparse
@@ -22,8 +22,8 @@ from tfmot_onexn.benchmark import latency, paired, runtimes
 from tfmot_onexn.benchmark import machine as machine_lib
 from tfmot_onexn.benchmark.latency import Job, Track, untracked
 from tfmot_onexn.benchmark.paired import Ratio
-from tfmot_onexn.experiments import model_speed
-from tfmot_onexn.experiments.model_speed import Plan
+from tfmot_onexn.experiments.speed import model_speed
+from tfmot_onexn.experiments.speed.model_speed import Plan
 from tfmot_onexn.experiments.tables import Table
 from tfmot_onexn.tvm import build, builds
 

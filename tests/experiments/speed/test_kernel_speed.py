@@ -4,8 +4,8 @@ import pytest
 
 from tfmot_onexn.benchmark import delegate_kernels
 from tfmot_onexn.benchmark.shapes import Shape
-from tfmot_onexn.experiments import kernel_speed
-from tfmot_onexn.experiments.kernel_providers import DelegateKernels, TvmKernels
+from tfmot_onexn.experiments.speed import kernel_speed
+from tfmot_onexn.experiments.speed.kernel_providers import DelegateKernels, TvmKernels
 
 SHAPE = Shape("small", 9, 8, 24, 32)
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
-from tfmot_onexn.experiments.break_even import BreakEven, Crossing
+from tfmot_onexn.experiments.speed.break_even import BreakEven, Crossing
+from tfmot_onexn.experiments.speed.tvm_models import Measured
 from tfmot_onexn.experiments.tables import Table, percent
-from tfmot_onexn.experiments.tvm_models import Measured
 
 _RIVALS = {
     "weight": "single weights, in CSR",

@@ -3,7 +3,7 @@ import pytest
 
 from tfmot_onexn.benchmark.latency import Job, Timing
 from tfmot_onexn.benchmark.rows import Row
-from tfmot_onexn.experiments import turns
+from tfmot_onexn.experiments.speed import turns
 
 UNTIMED = [
     ("base", Job("a.tflite", "litert"), Row("a.tflite", variant="dense")),

@@ -14,8 +14,8 @@ from tfmot_onexn.benchmark import paired
 from tfmot_onexn.benchmark.latency import Track, untracked
 from tfmot_onexn.benchmark.paired import Ratio
 from tfmot_onexn.benchmark.rows import Row
-from tfmot_onexn.experiments import tvm_models
-from tfmot_onexn.experiments.model_speed import Key, Plan
+from tfmot_onexn.experiments.speed import tvm_models
+from tfmot_onexn.experiments.speed.model_speed import Key, Plan
 
 PLAN = Plan("mobilenet_v2", tuple((16, p) for p in (0.05, 0.1, 0.2, 0.3)), rounds=20)
 QUICK = Plan("mobilenet_v2", ((16, 0.1), (16, 0.3)), rounds=4, runs=3)

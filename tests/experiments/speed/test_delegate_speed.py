@@ -5,13 +5,9 @@ import pytest
 
 from tfmot_onexn.benchmark import delegate_kernels
 from tfmot_onexn.benchmark.shapes import Shape
-from tfmot_onexn.experiments import (
-    delegate_speed,
-    kernel_speed,
-    model_speed,
-    tables,
-)
-from tfmot_onexn.experiments.model_speed import Plan
+from tfmot_onexn.experiments import tables
+from tfmot_onexn.experiments.speed import delegate_speed, kernel_speed, model_speed
+from tfmot_onexn.experiments.speed.model_speed import Plan
 
 SMALL = {"size": 32, "alpha": 0.25, "rounds": 2, "runs": 2}
 README = "# Title\n\n{}\nold\n{}\n\nmore\n".format(*delegate_speed.MARKERS)

@@ -6,7 +6,7 @@ dense file in stock LiteRT take turns, each in a process of its own; builds run 
 plans, and in TVM's virtual machine. Weights are random. What was tried is kept, so that
 an interrupted search goes on. Prints a table and writes ``dense_rival.json``.
 
-Run as ``python -m tfmot_onexn.experiments.dense_rival [--quick] [--trials N]``.
+Run as ``python -m tfmot_onexn.experiments.speed.dense_rival [--quick] [--trials N]``.
 """
 
 import argparse

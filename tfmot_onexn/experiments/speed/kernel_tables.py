@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tfmot_onexn.experiments.depthwise_speed import DepthwiseResult
-from tfmot_onexn.experiments.kernel_speed import Case, KernelResult
-from tfmot_onexn.experiments.kernel_timing import Spread
+from tfmot_onexn.experiments.speed.depthwise_speed import DepthwiseResult
+from tfmot_onexn.experiments.speed.kernel_speed import Case, KernelResult
+from tfmot_onexn.experiments.speed.kernel_timing import Spread
 from tfmot_onexn.experiments.tables import Table, percent
 
 _ISA_NAMES = {"avx512": "AVX-512", "avx2": "AVX2", "neon": "NEON"}

@@ -1,9 +1,12 @@
 import pytest
 from kernel_results import SMALL, kernel
 
-from tfmot_onexn.experiments import kernel_tables
-from tfmot_onexn.experiments.depthwise_speed import DepthwiseResult, DepthwiseShape
-from tfmot_onexn.experiments.kernel_timing import Spread
+from tfmot_onexn.experiments.speed import kernel_tables
+from tfmot_onexn.experiments.speed.depthwise_speed import (
+    DepthwiseResult,
+    DepthwiseShape,
+)
+from tfmot_onexn.experiments.speed.kernel_timing import Spread
 
 
 def test_shapes_have_a_row_each():

@@ -4,15 +4,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tfmot_onexn.experiments.kernel_speed import KernelResult
-from tfmot_onexn.experiments.kernel_tables import (
+from tfmot_onexn.experiments.speed.kernel_speed import KernelResult
+from tfmot_onexn.experiments.speed.kernel_tables import (
     in_order,
     isa_name,
     mean,
     medians,
     share,
 )
-from tfmot_onexn.experiments.model_speed import DELEGATE, DENSE, STOCK, Measured
+from tfmot_onexn.experiments.speed.model_speed import DELEGATE, DENSE, STOCK, Measured
 from tfmot_onexn.experiments.tables import Table, percent
 
 # of a kernel's peak, the project's goals: by whether n >= 8

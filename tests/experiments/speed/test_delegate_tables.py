@@ -1,9 +1,9 @@
 from kernel_results import SMALL, kernel
 
 from tfmot_onexn.benchmark.paired import Ratio
-from tfmot_onexn.experiments import delegate_tables
-from tfmot_onexn.experiments.load_cost import Cost
-from tfmot_onexn.experiments.model_speed import FileResult, Measured, Plan
+from tfmot_onexn.experiments.speed import delegate_tables
+from tfmot_onexn.experiments.speed.load_cost import Cost
+from tfmot_onexn.experiments.speed.model_speed import FileResult, Measured, Plan
 
 
 def file(delegate=None, n=16, sparsity=0.5, **more):

@@ -18,8 +18,8 @@ from tfmot_onexn.benchmark import artifacts, paired, runtimes
 from tfmot_onexn.benchmark.latency import Job, Track, untracked
 from tfmot_onexn.benchmark.paired import Ratio
 from tfmot_onexn.benchmark.rows import Row
-from tfmot_onexn.experiments import model_speed, turns
-from tfmot_onexn.experiments.model_speed import Case, Key, Plan
+from tfmot_onexn.experiments.speed import model_speed, turns
+from tfmot_onexn.experiments.speed.model_speed import Case, Key, Plan
 from tfmot_onexn.pruning.variants import Variant
 from tfmot_onexn.tvm import builds
 

@@ -1,8 +1,8 @@
 import pytest
 
-from tfmot_onexn.experiments import break_even
-from tfmot_onexn.experiments.break_even import Crossing
-from tfmot_onexn.experiments.model_speed import Plan
+from tfmot_onexn.experiments.speed import break_even
+from tfmot_onexn.experiments.speed.break_even import Crossing
+from tfmot_onexn.experiments.speed.model_speed import Plan
 
 SMALL = {"size": 32, "alpha": 0.25, "rounds": 2, "runs": 2}
 

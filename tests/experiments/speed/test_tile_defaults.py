@@ -3,9 +3,9 @@ import dataclasses
 import pytest
 
 from tfmot_onexn.benchmark.paired import Ratio
-from tfmot_onexn.experiments import tile_defaults
-from tfmot_onexn.experiments.model_speed import Plan
-from tfmot_onexn.experiments.tile_defaults import Tried
+from tfmot_onexn.experiments.speed import tile_defaults
+from tfmot_onexn.experiments.speed.model_speed import Plan
+from tfmot_onexn.experiments.speed.tile_defaults import Tried
 from tfmot_onexn.tvm import kernel_bench, tiles, tuning_database
 
 SMALL = Plan("mobilenet", ((8, 0.5),), size=32, alpha=0.25, rounds=2, runs=2)

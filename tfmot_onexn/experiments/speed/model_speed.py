@@ -20,8 +20,8 @@ from tfmot_onexn.benchmark import artifacts, paired
 from tfmot_onexn.benchmark.latency import Job, Track, untracked
 from tfmot_onexn.benchmark.paired import Ratio
 from tfmot_onexn.benchmark.rows import Row
-from tfmot_onexn.experiments import load_cost, turns
-from tfmot_onexn.experiments.load_cost import Cost
+from tfmot_onexn.experiments.speed import load_cost, turns
+from tfmot_onexn.experiments.speed.load_cost import Cost
 from tfmot_onexn.networks import models
 from tfmot_onexn.pruning import policy, prune
 from tfmot_onexn.pruning.schedule import OneShot

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from tfmot_onexn.experiments import dense_rival
-from tfmot_onexn.experiments.dense_rival import DENSE, ONEXN, RIVAL, Plan
+from tfmot_onexn.experiments.speed import dense_rival
+from tfmot_onexn.experiments.speed.dense_rival import DENSE, ONEXN, RIVAL, Plan
 from tfmot_onexn.tvm import metaschedule
 
 SMALL = Plan("mobilenet", 8, 0.5, trials=8, size=32, alpha=0.25, rounds=2, runs=2)

@@ -3,7 +3,7 @@ import json
 import pytest
 import tf_keras
 
-from tfmot_onexn.experiments import load_cost
+from tfmot_onexn.experiments.speed import load_cost
 from tfmot_onexn.networks.random_weights import randomize
 from tfmot_onexn.tflite import convert
 

@@ -1,7 +1,7 @@
 import pytest
 
-from tfmot_onexn.experiments import tvm_models
-from tfmot_onexn.experiments.model_speed import Plan
+from tfmot_onexn.experiments.speed import tvm_models
+from tfmot_onexn.experiments.speed.model_speed import Plan
 from tfmot_onexn.pruning.variants import Variant
 
 SMALL = {"size": 32, "alpha": 0.25, "rounds": 2, "runs": 2}
