@@ -122,19 +122,16 @@ def _picture(found: dict[str, dict[int, dict[str, list[float]]]]) -> bytes:
     }
     for axes, (network, by_size) in zip(panels, found.items(), strict=True):
         for index, (way, colour) in enumerate(colours.items()):
-            drawing.top1_bars(
+            drawing.top1_points(
                 axes,
                 drawing.beside(len(by_size), index, len(colours)),
                 [by_way[way] for by_way in by_size.values()],
-                width=0.25,
+                linestyle="none",
                 label=way,
                 color=colour,
             )
         axes.set_xticks(range(len(by_size)), [f"N = {n}" for n in by_size])
-        lowest = min(
-            min(values) for ways in by_size.values() for values in ways.values()
-        )
-        axes.set_ylim(bottom=max(0, 100 * lowest - 5))
+        axes.margins(x=0.2)
         axes.set_title(network, fontsize=10)
     panels[-1].legend(frameon=False, loc="lower right")
     return png(figure)

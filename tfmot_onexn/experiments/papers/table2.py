@@ -80,16 +80,11 @@ def _picture(setting: Setting, seeds: int, store: Store) -> bytes:
     figure, panels = drawing.panels(len(networks), (3.2 * len(networks) + 0.6, 3.4))
     names = [name_of(variant) for variant in variants]
     for axes, network in zip(panels, networks, strict=True):
-        found = [top1(store, setting.of(network), v, seeds) for v in variants]
-        drawing.top1_bars(
-            axes,
-            range(len(variants)),
-            found,
-            color=[drawing.COLOURS.get(name, "#0072b2") for name in names],
-        )
+        for place, (variant, name) in enumerate(zip(variants, names, strict=True)):
+            found = top1(store, setting.of(network), variant, seeds)
+            colour = drawing.COLOURS.get(name, "#0072b2")
+            drawing.top1_points(axes, [place], [found], color=colour)
         axes.set_xticks(range(len(variants)), names, rotation=60)
-        means = [100 * statistics.mean(values).value for values in found]
-        axes.set_ylim(max(0, min(means) - 3), max(means) + 2)
         axes.set_title(network, fontsize=10)
     return png(figure)
 
