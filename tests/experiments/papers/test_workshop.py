@@ -108,7 +108,7 @@ def unpruned(model, name):
 def test_weights_may_be_given(workshop, quick, tmp_path):
     given = tmp_path / "given.weights.h5"
     subject = dataclasses.replace(quick.of("mobilenet"), weights="given")
-    wide = tiny_mobilenet((subject.image_size, subject.image_size, 3), 1.0, None, 1000)
+    wide = tiny_mobilenet((subject.image_size, subject.image_size, 3), 1000)
     wide.save_weights(given)
     found = Workshop(Sources(tmp_path, "digits", (("mobilenet", str(given)),)))
     assert not found.trains_dense(subject)
