@@ -70,13 +70,16 @@ def _timed(job):
         kinds += [("filter", None, p)]
     for variant, n, p in kinds:
         for runtime, delegate in runtimes:
+            median = 3.25 - p - 0.01 * (n or 0)
             yield {
                 "variant": variant,
                 "n": n,
                 "sparsity": p,
                 "runtime": runtime,
                 "delegate": delegate,
-                "median_ms": 3.25 - p - 0.01 * (n or 0),
+                "median_ms": median,
+                "p10_ms": 0.8 * median,
+                "p90_ms": 1.5 * median,
             }
 
 

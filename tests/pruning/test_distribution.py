@@ -38,16 +38,21 @@ def train(prune, callback):
 
 schedule = tfmot_onexn.PolynomialDecay(0.0, 0.5, 1, 5, frequency=2)
 onexn = tfmot_onexn.prune_low_magnitude_1xN
+ours = train(lambda m: onexn(m, 4, schedule), tfmot_onexn.UpdatePruningStep())
 theirs = train(
     lambda m: onexn(m, 4, schedule), tfmot.sparsity.keras.UpdatePruningStep()
 )
-assert theirs == ([0.5, 0.5, 0.5], {{8}}), theirs
+assert ours == theirs == ([0.5, 0.5, 0.5], {{8}}), (ours, theirs)
 once = train(onexn, tfmot_onexn.UpdatePruningStep())
 assert once == ([0.5, 0.5, 0.5], {{-1}}), once
+filters = train(
+    lambda m: tfmot_onexn.prune_filters(m, schedule), tfmot_onexn.UpdatePruningStep()
+)
+assert filters == ([0.5, 0.5], {{8}}), filters
 """
 
 
-def test_the_callback_of_tfmot_and_one_shot_masks_work_on_mirrored_devices():
+def test_masks_follow_their_schedule_on_mirrored_devices():
     tests = str(pathlib.Path(__file__).parents[1])
     finished = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(tests=tests)],

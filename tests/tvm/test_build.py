@@ -68,10 +68,11 @@ def test_a_keras_model(tmp_path):
     assert trailer.read(tmp_path / "model.so")["model"] == model.name
 
 
-def test_the_path_of_a_keras_model(tmp_path):
+@pytest.mark.parametrize("name", ["m.keras", "m.h5", "saved"])
+def test_the_path_of_a_keras_model(tmp_path, name):
     model = small()
-    model.save(tmp_path / "m.keras")
-    machine = built(tmp_path, tmp_path / "m.keras")
+    model.save(str(tmp_path / name))
+    machine = built(tmp_path, tmp_path / name)
     x = tvm_networks.image((1, 12, 10, 3))
     [found] = machine.run([x])
     assert tvm_networks.error(found, model(x).numpy()) <= TOLERANCE

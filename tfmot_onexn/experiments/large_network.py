@@ -26,6 +26,11 @@ WAYS = ("dense", "pruned")
 def convert(network: str, way: str, rearrange: str = "auto") -> dict[str, float]:
     """Converts a network of `tf_keras.applications` in this process.
 
+    Args:
+      network: its name there.
+      way: one of `WAYS`.
+      rearrange: order of filters that "pruned" is pruned in.
+
     Returns:
       Seconds per stage, ``weights`` and ``content`` in bytes, and ``peak``, the
       process' largest resident memory so far in bytes.

@@ -21,6 +21,8 @@ def test_accuracy_and_latency_are_those_of_one_variant(quick, store):
     by_name = {each["variant"]: each for each in page.values}
     assert set(by_name) == {"dense", "weight", "1×4", "1×16", "filter"}
     assert by_name["dense"]["ms"]["TVM plan"] == 3.25
+    rows = {row[0]: row for row in page.tables[0].rows}
+    assert rows["dense"][-1] == "3.25 (2.60–4.88)"
     assert by_name["1×16"]["ms"]["LiteRT + delegate"] == 3.25 - 0.5 - 0.16
     assert by_name["1×16"]["top1"] < by_name["1×4"]["top1"]
 

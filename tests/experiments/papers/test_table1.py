@@ -24,6 +24,8 @@ def test_rows_set_the_search_beside_none_and_the_published_numbers(quick, store)
     four = dict(zip(table.header, table.rows[0], strict=True))
     assert four["none"] == "75.1 ± 0.7"
     assert four["swaps over none"].startswith("+0.5 (-")
+    assert four["swaps over l1"] == four["swaps over none"]
+    assert four["l1 over none"].startswith("+0.0 (-")
     assert kept.rows[0] == ("4", *["0.600"] * 3, *["10.0"] * 3)
     assert (four["published, none"], four["published, l1"]) == ("69.52", "69.58")
 

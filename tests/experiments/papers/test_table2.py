@@ -25,4 +25,6 @@ def test_each_network_has_a_table_of_all_variants(quick, store):
     weight = page.tables[1].rows[1]
     assert weight[2].startswith("+18.0 (")
     assert weight[3] == "71.1"
+    assert weight[4].startswith("+2.5 (")
+    assert page.tables[1].rows[-1][4] == "–"
     assert page.values["mobilenet_v2"]["weight"] == pytest.approx([0.776, 0.786])

@@ -30,9 +30,9 @@ _RUNTIMES = ("tflite", "tflite+delegate", "tvm_plan")
 _NAMES = {None: "LiteRT", "onexn": "LiteRT + delegate", "tvm_plan": "TVM plan"}
 _NOTE = (
     "Latency: MobileNetV2 1.0 at 224×224 with random weights, batch 1, one thread, "
-    "median of {runs} runs in turns; the paper's is of a Pixel 2 in TVM. Accuracy: "
-    "top-1 of the network that was trained, mean over {seeds} seeds. So a point joins "
-    "two networks of the same kind and sparsity, not of the same width. Weight-pruned "
+    "median (p10–p90) of {runs} runs in turns; the paper's is of a Pixel 2 in TVM. "
+    "Accuracy: top-1 of the network that was trained, mean over {seeds} seeds. So a point "
+    "joins two networks of the same kind and sparsity, not of the same width. Weight-pruned "
     "networks have CSR kernels in the plan, filter-pruned ones are smaller dense ones."
 )
 
@@ -91,12 +91,12 @@ def _jobs(setting: Setting, seeds: int) -> list[Job]:
 
 def _page(setting: Setting, seeds: int, store: Store) -> Page:
     job = _latency(setting)
-    times: dict[tuple[str, float], dict[str, float]] = {}
+    times: dict[tuple[str, float], dict[str, dict]] = {}
     for row in store.require(job)["rows"]:
         variant = Variant(row["variant"], n=row["n"] or 4)
         runtime = "tvm_plan" if row["runtime"] == "tvm_plan" else row["delegate"]
         key = (name_of(variant), row["sparsity"])
-        times.setdefault(key, {})[_NAMES[runtime]] = row["median_ms"]
+        times.setdefault(key, {})[_NAMES[runtime]] = row
     points = []
     for variant in [_DENSE, *(v for p in setting.sparsities for v in fig4.variants(p))]:
         sparsity = 0.0 if variant == _DENSE else variant.sparsity
@@ -110,13 +110,18 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
             name,
             f"{100 * sparsity:g} %",
             mean.percent(),
-            *(f"{ms[runtime]:.2f}" for runtime in _NAMES.values()),
+            *(_milliseconds(timed[runtime]) for runtime in _NAMES.values()),
         )
-        for name, sparsity, mean, ms in points
+        for name, sparsity, mean, timed in points
     )
     values = [
-        {"variant": name, "sparsity": sparsity, "top1": mean.value, "ms": ms}
-        for name, sparsity, mean, ms in points
+        {
+            "variant": name,
+            "sparsity": sparsity,
+            "top1": mean.value,
+            "ms": {runtime: row["median_ms"] for runtime, row in timed.items()},
+        }
+        for name, sparsity, mean, timed in points
     ]
     return Page(
         "fig5",
@@ -127,6 +132,10 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
         (setting.describe_tuning(NETWORK), _NOTE.format(runs=job.runs, seeds=seeds)),
         values,
     )
+
+
+def _milliseconds(row: dict) -> str:
+    return f"{row['median_ms']:.2f} ({row['p10_ms']:.2f}–{row['p90_ms']:.2f})"
 
 
 def _picture(values: list[dict]) -> bytes:

@@ -3,7 +3,6 @@
 It is imported before TensorFlow, which prints notes where a progress bar may be.
 """
 
-import importlib
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -22,19 +21,20 @@ def start(
     """Prepares the process.
 
     Args:
-      folder: of `Sources`, as the next two are.
-      data: where the images are.
-      weights: files by network.
+      folder: the first field of `Sources`, which cannot be sent: unpickling it
+        imports TensorFlow.
+      data: its second field.
+      weights: its third field.
       threads: that TensorFlow may use.
     """
     global _workshop
     with native_notes.hidden():
-        tf = importlib.import_module("tensorflow")
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(1)
-        from tfmot_onexn.experiments.papers import workshop
+        import tensorflow as tf
 
-        _workshop = workshop.Workshop(workshop.Sources(folder, data, weights))
+        from tfmot_onexn.experiments.papers import workshop
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    _workshop = workshop.Workshop(workshop.Sources(folder, data, weights))
 
 
 def do(job: "Job") -> None:

@@ -60,18 +60,30 @@ _NOTE = (
 def _table(setting: Setting, network: str, seeds: int, store: Store) -> Table:
     filters = top1(store, setting.of(network), _FILTER, seeds)
     rows = []
-    for variant in _variants(setting):
+    variants = _variants(setting)
+    for variant, below in zip(variants, [*variants[1:], None], strict=True):
         found = top1(store, setting.of(network), variant, seeds)
         over = statistics.difference(found, filters)
+        over_next = "–"
+        if below is not None:
+            others = top1(store, setting.of(network), below, seeds)
+            over_next = statistics.difference(found, others).points()
         rows.append(
             (
                 name_of(variant),
                 statistics.mean(found).percent(),
                 "–" if variant == _FILTER else over.points(),
                 published.of(published.TABLE2, network, name_of(variant)),
+                over_next,
             )
         )
-    header = ("variant", "top-1", "over filter pruning", "published")
+    header = (
+        "variant",
+        "top-1",
+        "over filter pruning",
+        "published",
+        "over the next row",
+    )
     return Table(setting.of(network).label, header, tuple(rows))
 
 

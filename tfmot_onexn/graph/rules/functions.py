@@ -7,11 +7,7 @@ import tf_keras
 from tfmot_onexn.graph.channel_groups import Channels
 from tfmot_onexn.graph.rules.joining import concatenated, join
 from tfmot_onexn.graph.rules.moving import reshaped
-from tfmot_onexn.graph.rules.registry import (
-    rule,
-    same,
-    untraceable,
-)
+from tfmot_onexn.graph.rules.registry import rule, same, untraceable
 
 tf_op_layer = tf_keras.src.layers.core.tf_op_layer
 

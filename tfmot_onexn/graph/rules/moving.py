@@ -7,12 +7,7 @@ import tf_keras
 
 from tfmot_onexn.graph import channel_groups as cg
 from tfmot_onexn.graph.channel_groups import Channels
-from tfmot_onexn.graph.rules.registry import (
-    Shape,
-    rule,
-    same,
-    untraceable,
-)
+from tfmot_onexn.graph.rules.registry import Shape, rule, same, untraceable
 
 layers = tf_keras.layers
 

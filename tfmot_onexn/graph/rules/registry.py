@@ -11,11 +11,12 @@ from typing import Any, TypeAlias
 import numpy as np
 import tf_keras
 
+from tfmot_onexn.graph.calls import Call
 from tfmot_onexn.graph.channel_groups import Channels, Trace
 
 Layer: TypeAlias = tf_keras.layers.Layer
 Shape: TypeAlias = tuple[int | None, ...]
-Rule = Callable[[Trace, Any, Sequence[Channels], Any], list[Channels]]
+Rule = Callable[[Trace, Any, Sequence[Channels], Call], list[Channels]]
 RULES: dict[Any, Rule] = {}
 _FORWARD_METHODS = ("__call__", "build", "call", "convolution_op")
 
