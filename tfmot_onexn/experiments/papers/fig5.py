@@ -31,9 +31,10 @@ _NAMES = {None: "LiteRT", "onexn": "LiteRT + delegate", "tvm_plan": "TVM plan"}
 _NOTE = (
     "Latency: MobileNetV2 1.0 at 224×224 with random weights, batch 1, one thread, "
     "median (p10–p90) of {runs} runs in turns; the paper's is of a Pixel 2 in TVM. "
-    "Accuracy: top-1 of the network that was trained, mean over {seeds} seeds. So a point "
-    "joins two networks of the same kind and sparsity, not of the same width. Weight-pruned "
-    "networks have CSR kernels in the plan, filter-pruned ones are smaller dense ones."
+    "Accuracy: top-1 of the network that was trained, mean over {seeds} seeds. So a "
+    "point joins two networks of the same kind and sparsity, not of the same width. "
+    "Weight-pruned networks have CSR kernels in the plan, filter-pruned ones are "
+    "smaller dense ones."
 )
 
 
