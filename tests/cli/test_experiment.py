@@ -32,8 +32,9 @@ def test_a_quick_experiment_writes_its_page_and_goes_on(
 ):
     arguments = ("table1", "--quick", "--out", tmp_path, "--processes", 1)
     assert run(*arguments) == 0
-    out = capsys.readouterr().out
-    assert "swaps over" in out
+    page = tmp_path / "table1.html"
+    assert str(page) in capsys.readouterr().out
+    assert "swaps over" in page.read_text()
     document = json.loads((tmp_path / "table1.json").read_text())
     assert document["values"]["1×4"]["swaps"]
     (tmp_path / "table1.png").unlink()

@@ -127,7 +127,8 @@ def _publish(arguments: argparse.Namespace, page: "Page", done_by: str) -> None:
     page.show(console)
     console.print(done_by, style="dim", highlight=False)
     written = page.write(pathlib.Path(arguments.out), done_by)
-    console.print(f"Page: {', '.join(map(str, written))}", highlight=False)
+    names = ", ".join(map(str, written))
+    console.print(f"Page: {names}", highlight=False, soft_wrap=True)
     if arguments.into:
         page.put_into(pathlib.Path(arguments.into), done_by)
 

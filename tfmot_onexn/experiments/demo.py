@@ -158,7 +158,9 @@ def _publish(
     )
     for text in (*notes, machine_lib.one_line(comparison.machine)):
         console.print(text, style="dim", highlight=False)
-    console.print(f"Report: {', '.join(map(str, written))}", highlight=False)
+    console.print(
+        f"Report: {', '.join(map(str, written))}", highlight=False, soft_wrap=True
+    )
 
 
 def _train_dense(

@@ -182,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     written = arguments.out / "delegate_speed.json"
     files.write(written, document(results).encode())
-    console.print(f"Written: {written}", highlight=False)
+    console.print(f"Written: {written}", highlight=False, soft_wrap=True)
     if arguments.readme:
         tables.replace_between(arguments.readme, MARKERS, readme_text(results))
 

@@ -286,7 +286,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     written = arguments.out / "dense_rival.json"
     files.write(written, document)
-    console.print(f"Written: {written}", highlight=False)
+    console.print(f"Written: {written}", highlight=False, soft_wrap=True)
 
 
 def _track(items: Iterable, total: int, description: str) -> Iterable:

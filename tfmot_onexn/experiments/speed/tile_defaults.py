@@ -182,7 +182,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     console.print(table(tried).for_terminal())
     machine = machine_lib.one_line(machine_lib.describe())
     console.print(f"{machine}.", style="dim", highlight=False)
-    console.print(f"Written: {arguments.out}", highlight=False)
+    console.print(f"Written: {arguments.out}", highlight=False, soft_wrap=True)
 
 
 def _track(items: Iterable, total: int, description: str) -> Iterable:

@@ -231,7 +231,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     for name, document in documents(results).items():
         files.write(arguments.out / name, document.encode())
-        console.print(f"Written: {arguments.out / name}", highlight=False)
+        console.print(
+            f"Written: {arguments.out / name}", highlight=False, soft_wrap=True
+        )
     if arguments.readme:
         tables.replace_between(arguments.readme, MARKERS, readme_text(results))
 
