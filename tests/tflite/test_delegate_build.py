@@ -67,10 +67,14 @@ def test_this_machines_compiler_builds_for_the_host(tmp_path, small):
 @pytest.mark.slow
 def test_zig_builds_where_there_is_no_compiler(tmp_path, monkeypatch, small):
     monkeypatch.setattr(delegate_build, "has_compiler", lambda: False)
+    monkeypatch.setenv("ZIG_GLOBAL_CACHE_DIR", str(tmp_path / "cache"))
     host = targets.resolve("host")
     library = delegate_build.build(host, tmp_path / "build")
     assert machine_of(library) == _MACHINES[host.processor]
     assert f"{host.triple}.2.17" in (tmp_path / "build" / "zig-c++").read_text()
+    # a minute of work that nothing needs
+    runtimes = {path.name for path in tmp_path.glob("cache/o/*/*.a")}
+    assert runtimes == {"libcompiler_rt.a", "libc_nonshared.a"}
 
 
 @pytest.mark.slow

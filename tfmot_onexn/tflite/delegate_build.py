@@ -29,6 +29,11 @@ WHEEL_TARGET = "TFMOT_ONEXN_TARGET"
 SOURCES = ("CMakeLists.txt", "*.map", "*.cc", "*.h", "kernels/*.cc", "kernels/*.h")
 # what is built, in messages
 _WHAT = "the delegate"
+# CMake links a program to learn which compiler it has; for that alone zig would compile
+# the runtimes of C++ and of a sanitizer, a minute of work
+_TRIAL = (
+    '$(case " $* " in *" -c "*) ;; *) echo -nostdlib++ -fno-sanitize=undefined;; esac)'
+)
 # the NDK's name for the processor
 _ANDROID_ABI = "arm64-v8a"
 
@@ -119,8 +124,8 @@ def _zig(target: Target, directory: pathlib.Path) -> pathlib.Path:
     zig = shlex.quote(zig_program(target, _WHAT))
     of_target = shlex.join(zig_options(target))
     commands = {
-        "C_COMPILER": f"cc {of_target}",
-        "CXX_COMPILER": f"c++ {of_target}",
+        "C_COMPILER": f"cc {of_target} {_TRIAL}",
+        "CXX_COMPILER": f"c++ {of_target} {_TRIAL}",
         "AR": "ar",
         "RANLIB": "ranlib",
     }
