@@ -146,7 +146,7 @@ def test_a_subclassed_model(refused, files, tmp_path, method):
     path = tmp_path / "o.keras"
     found = refused("prune", files / "mine", "-o", path, "--method", method)
     assert re.search(
-        r"'mine' .*(is subclassed|cannot be traced).*functional API", found
+        r"'mine' .*(is subclassed|cannot be followed).*functional API", found
     )
     found = refused("convert", files / "mine", "-o", tmp_path / "o.tflite")
     assert re.search(message, found)

@@ -70,5 +70,5 @@ def test_what_is_read_twice_by_one_call_has_two_readers():
 
 def test_a_model_without_a_graph_is_refused():
     model = tf_keras.Sequential([layers.Dense(3)], name="unbuilt")
-    with pytest.raises(ValueError, match=r"'unbuilt' cannot be run one by one"):
+    with pytest.raises(ValueError, match=r"'unbuilt' cannot be followed"):
         calls.of_model(model)

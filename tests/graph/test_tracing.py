@@ -96,5 +96,5 @@ def test_a_model_without_graph_is_refused():
         pass
 
     for model in (Subclassed(name="mine"), tf_keras.Sequential([layers.Dense(2)])):
-        with pytest.raises(ValueError, match=r"cannot be traced.*functional API"):
+        with pytest.raises(ValueError, match=r"cannot be followed.*functional API"):
             tracing.trace(model)

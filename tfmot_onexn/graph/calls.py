@@ -112,9 +112,9 @@ def of_model(model: tf_keras.Model) -> Calls:
     """
     if not has_graph(model):
         raise ValueError(
-            f"The layers of {getattr(model, 'name', model)!r} cannot be run one by "
-            "one: it is not a functional or built Sequential tf_keras model. Build it "
-            "on an input shape, or write it with the functional API."
+            f"The layers of {getattr(model, 'name', model)!r} cannot be followed: it is"
+            " not a functional or built Sequential tf_keras model. Build it on an "
+            "input shape, or write it with the functional API."
         )
     numbers = itertools.count()
     inputs = tuple(next(numbers) for _ in model.inputs)

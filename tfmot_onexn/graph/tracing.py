@@ -39,12 +39,6 @@ def trace(model: tf_keras.Model) -> ChannelGraph:
     Raises:
       ValueError: if the model has no graph.
     """
-    if not calls.has_graph(model):
-        raise ValueError(
-            f"The channels of {getattr(model, 'name', model)!r} cannot be traced: it "
-            "is not a functional or built Sequential tf_keras model. Build it on an "
-            "input shape, or write it with the functional API."
-        )
     noted, found = Trace(), calls.of_model(model)
     known: dict[int, Channels] = {}
     for number, tensor in zip(found.inputs, model.inputs, strict=True):
