@@ -1,8 +1,17 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tfmot_onexn.benchmark import latency
 from tfmot_onexn.benchmark.latency import Job, Timing
+
+
+@given(st.integers(1, 200), st.integers(1, 20))
+def test_rounds_share_all_runs_evenly(runs, rounds):
+    shares = latency.shares_of(runs, rounds)
+    assert (len(shares), sum(shares)) == (min(rounds, runs), runs)
+    assert max(shares) - min(shares) <= 1
 
 
 def test_every_job_is_timed_as_often_as_asked(files):

@@ -80,6 +80,12 @@ class Timing:
         return float(np.percentile(self.milliseconds, percent))
 
 
+def shares_of(runs: int, rounds: int) -> list[int]:
+    """Returns how many runs each round has, fewer rounds if there are fewer runs."""
+    rounds = max(1, min(rounds, runs))
+    return [runs // rounds + (r < runs % rounds) for r in range(rounds)]
+
+
 def measure(
     jobs: Sequence[Job],
     *,
@@ -100,12 +106,11 @@ def measure(
     Returns:
       One timing per job; a job that fails does not stop the others.
     """
-    rounds = max(1, min(rounds, runs))
-    shares = [runs // rounds + (r < runs % rounds) for r in range(rounds)]
+    shares = shares_of(runs, rounds)
     order = random.Random(seed)
     with contextlib.ExitStack() as stack:
         workers = [stack.enter_context(_Worker(job)) for job in jobs]
-        for share in track(shares, rounds, "Timing in turns"):
+        for share in track(shares, len(shares), "Timing in turns"):
             for worker in order.sample(workers, len(workers)):
                 worker.take_turn(share)
         return [worker.timing() for worker in workers]

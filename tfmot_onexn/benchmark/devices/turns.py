@@ -45,8 +45,7 @@ def time_rows(
     """
     if device.emulated:
         runs = min(runs, _EMULATED_RUNS)
-    rounds = 1 if device.emulated else max(1, min(_ROUNDS, runs))
-    shares = [runs // rounds + (r < runs % rounds) for r in range(rounds)]
+    shares = latency.shares_of(runs, 1 if device.emulated else _ROUNDS)
     contenders = [
         _Contender(str(index), row, path, runtime, threads)
         for index, (row, path, runtime) in enumerate(untimed)
@@ -55,7 +54,7 @@ def time_rows(
     try:
         for contender in contenders:
             contender.bring(device, tools)
-        for share in track(shares, rounds, f"Timing in turns on {device.name}"):
+        for share in track(shares, len(shares), f"Timing in turns on {device.name}"):
             for contender in order.sample(contenders, len(contenders)):
                 contender.take_turn(device, tools, share)
         if isinstance(device, Emulator):
