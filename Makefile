@@ -27,7 +27,7 @@ DELEGATE := $(wildcard $(addprefix tflite_delegate/,CMakeLists.txt *.map *.cc *.
 
 CPP := $(wildcard $(addprefix tflite_delegate/,*.cc *.h */*.cc */*.h) \
 	tfmot_onexn/tvm/runner/*.[ch] tests/tvm/runner/*.c \
-	examples/android/app/src/main/cpp/*.cc)
+	examples/*.c examples/android/app/src/main/cpp/*.cc)
 
 .venv/ready: constraints.txt pyproject.toml setup.py build_backend.py $(DELEGATE)
 	$(PYTHON) -m venv .venv

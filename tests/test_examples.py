@@ -2,12 +2,19 @@
 
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from graphs import small_network
 from PIL import Image
+
+from tfmot_onexn.networks.random_weights import randomize
+from tfmot_onexn.tflite import convert
+from tfmot_onexn.tvm import plan_runtime
+from tfmot_onexn.tvm.build import build_tvm
 
 EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 
@@ -71,7 +78,33 @@ def test_custom_training_loop(tmp_path):
     assert int(found[1]) > 300
 
 
+@pytest.mark.skipif(shutil.which("cc") is None, reason="cc is not installed")
+def test_run_plan(tmp_path, rng):
+    file, folder, program = (tmp_path / name for name in ("m.tflite", "plan", "run"))
+    convert.convert_to_tflite(randomize(small_network()), file)
+    build_tvm(file, folder, format="plan")
+    flags = f"-Wall -Werror -I{folder} -L{folder} -lplan -Wl,-rpath,{folder}".split()
+    subprocess.run(["cc", EXAMPLES / "run_plan.c", *flags, "-o", program], check=True)
+    with plan_runtime.Plan(folder) as plan:
+        x = rng.normal(size=plan.inputs[0].shape).astype(np.float32)
+        [expected] = plan.run(x)
+    image = tmp_path / "image.bin"
+    image.write_bytes(x.tobytes())
+
+    def call(*arguments):
+        done = subprocess.run([program, *arguments], capture_output=True, text=True)
+        return done.returncode, done.stdout, done.stderr
+
+    best = expected.argmax()
+    assert call(folder, image) == (0, f"{best} {expected.flat[best]:.6f}\n", "")
+    image.write_bytes(x.tobytes()[:-4])
+    assert call(folder, image) == (1, "", "the input is too short\n")
+    code, _, message = call(tmp_path, image)
+    assert code == 1
+    assert str(tmp_path) in message
+
+
 def test_every_example_has_a_test():
     here = pathlib.Path(__file__).read_text()
-    for example in EXAMPLES.glob("*.py"):
+    for example in (*EXAMPLES.glob("*.py"), *EXAMPLES.glob("*.c")):
         assert f'"{example.name}"' in here

@@ -118,7 +118,7 @@ def add_timing(
         default=runtimes,
         help="comma-separated: litert, tf_lite, tflite_runtime, or tflite, the first "
         "that is installed; +delegate lets the delegate take the 1×N layers; tvm for "
-        "TVM builds",
+        "TVM builds, or of these tvm_vm for libraries alone, tvm_plan for plans",
     )
     parser.add_argument("--threads", type=int, default=1, help="of the runtimes")
     parser.add_argument("--runs", type=int, default=50, help="timed inferences of each")

@@ -27,7 +27,8 @@ def build_tvm(
     """Builds a network with BSR kernels.
 
     Sparse tensors of the file, and kernels with whole blocks of zeros, become BSR
-    kernels; dense ones go through the same kernels with every block stored.
+    kernels; dense ones go through the same kernels with every block stored, but for
+    those of one pixel, which have a dense kernel.
 
     Args:
       model_or_tflite: a Keras model, or the path of a `.tflite`, a `.keras`, a `.h5` or
