@@ -41,5 +41,13 @@ def float64():
 
 
 @pytest.fixture
+def short_search(monkeypatch):
+    """Searches for an order of filters in few steps."""
+    from tfmot_onexn.sparsity import annealing
+
+    monkeypatch.setattr(annealing, "_MAX_ROUNDS", 4)
+
+
+@pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(0)

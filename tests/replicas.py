@@ -31,7 +31,6 @@ WRAP = {
     "blocks": lambda model: tfmot_onexn.prune_low_magnitude_1xN(
         model, 4, SCHEDULE, rearrange="l1", uniform=True
     ),
-    "weights": lambda model: tfmot_onexn.prune_weights(model, SCHEDULE),
     "filters": lambda model: tfmot_onexn.prune_filters(model, SCHEDULE),
     "soft": lambda model: tfmot_onexn.prune_soft_uniform_1xN(
         model, 4, tfmot_onexn.SoftUniformRamp(0.75, 1, 16, frequency=3)

@@ -28,6 +28,7 @@ def test_some_pages_have_code():
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_search")
 @pytest.mark.parametrize("name", WITH_CODE)
 def test_the_code_of_a_page_runs(generator, name):
     generator("code_blocks").run((DOCS / name).read_text(), name)

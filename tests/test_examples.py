@@ -2,6 +2,7 @@
 
 import pathlib
 import re
+import runpy
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,7 @@ EXAMPLES = pathlib.Path(__file__).parents[1] / "examples"
 
 
 def run(name, *arguments):
+    """Runs an example as a user does."""
     return subprocess.run(
         [sys.executable, str(EXAMPLES / name), *map(str, arguments)],
         capture_output=True,
@@ -28,10 +30,22 @@ def run(name, *arguments):
     ).stdout
 
 
+@pytest.fixture
+def run_here(monkeypatch, capsys, short_search):
+    """Runs an example in this process, with a short search."""
+
+    def run(name, *arguments):
+        monkeypatch.setattr(sys, "argv", [name, *map(str, arguments)])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
 @pytest.mark.slow
-def test_prune_and_convert(tmp_path):
+def test_prune_and_convert(tmp_path, run_here):
     path = tmp_path / "digits.tflite"
-    output = run("prune_and_convert.py", "--epochs", 4, "--output", path)
+    output = run_here("prune_and_convert.py", "--epochs", 4, "--output", path)
     (right,) = re.findall(r"knows (\d+) of 360 test images", output)
     # chance is 36
     assert int(right) > 180
@@ -47,7 +61,7 @@ def test_from_keras3(tmp_path):
 
 
 @pytest.mark.slow
-def test_fine_tune_on_folder(tmp_path, rng):
+def test_fine_tune_on_folder(tmp_path, rng, run_here):
     for name, colour in (("red", 0), ("green", 1), ("blue", 2)):
         folder = tmp_path / "images" / name
         folder.mkdir(parents=True)
@@ -57,7 +71,7 @@ def test_fine_tune_on_folder(tmp_path, rng):
             Image.fromarray(pixels).save(folder / f"{index}.jpg")
     path = tmp_path / "folder.tflite"
     settings = ("--size", 32, "--alpha", 0.25, "--epochs", 12, "--batch-size", 8)
-    output = run(
+    output = run_here(
         "fine_tune_on_folder.py", tmp_path / "images", *settings, "--output", path
     )
     (found,) = re.findall(r"([\d.]+) MB, dense it would be ([\d.]+) MB", output)

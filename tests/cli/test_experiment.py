@@ -1,5 +1,6 @@
 """``onexn experiment``."""
 
+import dataclasses
 import json
 
 import pytest
@@ -17,8 +18,12 @@ def run(*arguments):
 
 @pytest.fixture
 def small_networks(monkeypatch):
+    """Lets --quick train tiny networks, for an epoch."""
     for name in settings.QUICK.networks:
         monkeypatch.setitem(models.NETWORKS, name, tiny_mobilenet)
+    short = {"train_images": 256, "dense_epochs": 1, "tuning_epochs": 1}
+    quick = dataclasses.replace(settings.QUICK, **short)
+    monkeypatch.setitem(settings.SETTINGS, "quick", quick)
 
 
 def test_the_help_knows_every_experiment():

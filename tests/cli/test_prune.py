@@ -123,7 +123,7 @@ def digits_file(tmp_path_factory):
 
 
 def start(model, path):
-    options = ("--data", "digits", "--epochs", "20", "--batch-size", "256")
+    options = ("--data", "digits", "--epochs", "9", "--batch-size", "256")
     return subprocess.Popen(
         [
             *(sys.executable, "-m", "tfmot_onexn", "prune", str(model)),
@@ -153,8 +153,8 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(digits_file, tmp_path):
     output, errors = resumed.communicate()
     assert resumed.returncode == 0, errors
     assert "Sharding callback" not in errors
-    assert "Epoch 1/20" not in output
-    assert "Epoch 20/20" in output
+    assert "Epoch 1/9" not in output
+    assert "Epoch 9/9" in output
     assert "top-1 on 360 test images" in output
     uninterrupted.communicate()
     expected = tf_keras.models.load_model(whole, compile=False)
@@ -167,7 +167,7 @@ def test_a_killed_run_leaves_no_half_file_and_goes_on(digits_file, tmp_path):
 def start_workers(model, path):
     return clusters.start(
         *("-m", "tfmot_onexn", "prune", model, "-o", path, "--data", "digits"),
-        *("--epochs", 30, "--batch-size", 250, "--strategy", "multiworker"),
+        *("--epochs", 12, "--batch-size", 250, "--strategy", "multiworker"),
     )
 
 
@@ -184,15 +184,15 @@ def test_two_workers_prune_one_model_and_go_on_after_one_is_killed(
     workers[1].kill()
     (code, output, errors), _ = clusters.finish(workers)
     assert code == 1, errors
-    assert "Epoch 1/30" in output
-    assert "Epoch 30/30" not in output
+    assert "Epoch 1/12" in output
+    assert "Epoch 12/12" not in output
     assert errors.startswith("onexn prune: This worker cannot go on with the others: ")
     assert errors.count("\n") == 1
     assert os.listdir(tmp_path) == ["out.keras.checkpoints"]
 
     chief, other = clusters.finish_well(start_workers(digits_file, path))
-    assert "Epoch 1/30" not in chief
-    assert "Epoch 30/30" in chief
+    assert "Epoch 1/12" not in chief
+    assert "Epoch 12/12" in chief
     assert "top-1 on 360 test images" in chief
     assert other == ""
     assert os.listdir(tmp_path) == ["out.keras"]

@@ -5,7 +5,7 @@ import platform
 import pytest
 
 from tfmot_onexn import targets
-from tfmot_onexn.tvm import extra, kernel_bench, tiles, tuning_database
+from tfmot_onexn.tvm import extra, kernel_bench, tiles, tune, tuning_database
 
 ELSEWHERE = "x86-64-v3" if platform.machine() == "aarch64" else "aarch64-linux-gnu"
 
@@ -49,9 +49,19 @@ def test_what_is_found_is_shown_and_written(onexn, tflite_file, tmp_path, steady
     assert entry["tvm"].startswith("0.27")
 
 
-def test_a_keras_model_is_converted_first(onexn, model_file, tmp_path, steady):
-    code, _, errors = onexn("tune", model_file, "-o", tmp_path / "t.json", "--quick")
-    assert code == 0, errors
+def test_a_keras_model_is_converted_first(
+    onexn, model_file, tflite_file, tmp_path, monkeypatch
+):
+    given = []
+    monkeypatch.setattr(
+        tune, "tune", lambda kernels, *_, **__: given.append(kernels) or []
+    )
+    for file in (model_file, tflite_file):
+        code, _, errors = onexn("tune", file, "-o", tmp_path / "t.json", "--quick")
+        assert code == 0, errors
+    one, other = [list(map(tuning_database.signature, kernels)) for kernels in given]
+    assert one == other
+    assert any(key and key.startswith("depthwise 1x") for key in one)
     assert os.listdir(tmp_path) == ["t.json"]
 
 
@@ -62,14 +72,16 @@ def test_kernels_run_on_another_device(
 
     def connected(tvm_target, machine, host, port):
         asked.append((machine.name, host, port))
+        if port == 9090:
+            raise ValueError("nobody there")
         return kernel_bench.Local(tvm_target)
 
     monkeypatch.setattr(kernel_bench, "Remote", connected)
     path = tmp_path / "t.json"
-    for address in ("board", "board:9191"):
+    for address, expected in (("board", 1), ("board:9191", 0)):
         options = ("--rpc", address, "-o", path, "--quick")
         code, _, errors = onexn("tune", tflite_file, *options)
-        assert code == 0, errors
+        assert code == expected, errors
     assert asked == [("host", "board", 9090), ("host", "board", 9191)]
     assert "host at board:9191" in path.read_text()
 

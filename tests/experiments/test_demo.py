@@ -8,6 +8,7 @@ from tfmot_onexn.experiments import demo
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("short_search")
 def test_the_main_job_from_training_to_the_report(tmp_path, monkeypatch):
     # the other two variants add time and no new path
     monkeypatch.setattr(demo, "VARIANTS", [demo.VARIANTS[i] for i in (0, 2, 4)])

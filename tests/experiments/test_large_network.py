@@ -20,9 +20,8 @@ def test_the_table(monkeypatch, capsys):
 
 
 def test_a_network_is_pruned_in_a_process_of_its_own():
-    dense, pruned = (
-        large_network.measure("MobileNet", way, "l1") for way in large_network.WAYS
-    )
-    assert pruned["content"] < 0.8 * dense["content"]
-    assert dense["weights"] == pruned["weights"] > 1e7
-    assert pruned["peak"] > dense["weights"]
+    pruned = large_network.measure("MobileNet", "pruned", "l1")
+    assert pruned["weights"] > 1e7
+    # a dense file has all weights
+    assert pruned["content"] < 0.8 * pruned["weights"]
+    assert pruned["peak"] > pruned["weights"]

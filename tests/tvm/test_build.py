@@ -27,12 +27,11 @@ def built(tmp_path, source, **options):
 @pytest.mark.parametrize(
     ("name", "n"),
     [
+        ("mobilenet", None),
         ("mobilenet", 16),
-        ("mobilenet_v2", None),
         ("mobilenet_v2", 1),
         ("mobilenet_v2", 4),
         ("mobilenet_v3_small", 8),
-        ("mobilenet_v3_large", 16),
         ("resnet50", 16),
     ],
 )

@@ -168,13 +168,14 @@ def test_what_is_no_export_is_not_replaced(file, tmp_path, monkeypatch):
 
 
 def test_a_target_that_fails_leaves_what_was_there(file, tmp_path, no_kit):
+    asked = {"targets": ("host", ANDROID), "format": "plan"}
     with pytest.raises(ValueError, match="a plan for Android needs the Android NDK"):
-        export(file, tmp_path / "out", targets=("host", ANDROID))
+        export(file, tmp_path / "out", **asked)
     assert os.listdir(tmp_path) == []
     export(file, tmp_path / "out", format="plan")
     before = files_in(tmp_path)
     with pytest.raises(ValueError, match="a plan for Android needs the Android NDK"):
-        export(file, tmp_path / "out", targets=("host", ANDROID))
+        export(file, tmp_path / "out", **asked)
     assert files_in(tmp_path) == before
 
 

@@ -17,12 +17,12 @@ def operators(model):
     return [flatbuffer.operator_of(model, each) for each in graph.operators]
 
 
-@pytest.mark.parametrize("float16", [False, True])
-def test_kernels_become_dense_constants(float16, tmp_path):
-    file = tvm_networks.file_of(tmp_path, "mobilenet_v2", 16, float16=float16)
+@pytest.mark.parametrize("options", [{}, {"float16": True}])
+def test_kernels_become_dense_constants(options, tmp_path):
+    file = tvm_networks.file_of(tmp_path, "mobilenet_v2", 4, **options)
     model = flatbuffer.read_file(file)
     assert Op.DENSIFY in operators(model)
-    assert (Op.DEQUANTIZE in operators(model)) is float16
+    assert (Op.DEQUANTIZE in operators(model)) is bool(options)
     stored = [each.kernel for each in kernels.read(model)]
     static_model.prepare(model)
     assert not {Op.DENSIFY, Op.DEQUANTIZE} & set(operators(model))

@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Sequence
 
 from tfmot_onexn import targets
@@ -141,7 +142,7 @@ def run(command: Sequence[str], what: str, target: Target) -> None:
     """Runs a compiler, or what calls one.
 
     Args:
-      command: the program and its arguments.
+      command: the program and its arguments, paths from the root.
       what: is built, for the message.
       target: what for.
 
@@ -151,7 +152,12 @@ def run(command: Sequence[str], what: str, target: Target) -> None:
     program = pathlib.Path(command[0]).name
     try:
         done = subprocess.run(
-            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            # where it runs above its own files, zig does not find what it has compiled
+            cwd=tempfile.gettempdir() if program == "zig" else None,
         )
     except OSError as error:
         raise BuildError(

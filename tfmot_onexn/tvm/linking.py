@@ -60,10 +60,9 @@ def link(executable: Any, path: str | os.PathLike, target: Target) -> None:
     own = [str(_DIVISION)] if target.processor == "armv7l" else []
 
     def run(output: str, objects: Sequence[str], **_: Any) -> None:
+        paths = map(os.path.abspath, (output, *objects, *own))
         compilers.run(
-            [*command, "-O2", "-shared", "-fPIC", "-o", output, *objects, *own],
-            _WHAT,
-            target,
+            [*command, "-O2", "-shared", "-fPIC", "-o", *paths], _WHAT, target
         )
 
     executable.export_library(str(path), fcompile=run)

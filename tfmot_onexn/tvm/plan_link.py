@@ -56,6 +56,7 @@ def link(
     Raises:
       ValueError: if a tool is missing, or the compiler fails.
     """
+    folder = folder.absolute()
     work = folder / "linking"
     work.mkdir()
     (work / "kernels.o").write_bytes(kernels)

@@ -24,10 +24,10 @@ def test_everything_runs_over_ssh(ssh, dense_file, plan_folder):
         (dense_file, "tflite"),
         (dense_file, "tflite+delegate"),
         (plan_folder, "tvm_plan"),
-        runs=7,
+        runs=2,
     )
     for row in (stock, ours, plan):
-        assert (row.status, row.error, row.runs) == ("ok", None, 7)
+        assert (row.status, row.error, row.runs) == ("ok", None, 2)
         assert row.device == "ssh:127.0.0.1"
         assert 0 < row.p10_ms <= row.median_ms <= row.p90_ms
     assert (stock.runtime, stock.delegate) == ("tflite", None)
@@ -85,7 +85,7 @@ def test_a_row_that_cannot_be_read_is_not_run(ssh):
     assert (found.status, found.error, found.runs) == ("failed", "it is damaged", 0)
 
 
-@pytest.mark.parametrize("runs", [1, 5, 8])
+@pytest.mark.parametrize("runs", [1, 8])
 def test_runs_are_shared_among_turns(ssh, dense_file, runs):
     (row,) = rows_of(ssh, (dense_file, "tflite"), runs=runs)
     assert row.runs == runs

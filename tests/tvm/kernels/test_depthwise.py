@@ -29,7 +29,7 @@ def check(rng, window, channels, steps=(), tile="avx512", spoil=None, apart=(0, 
     tvm_kernels.assert_close(found, tvm_kernels.apply(sums, steps, []))
 
 
-@hypothesis.settings(max_examples=40)
+@hypothesis.settings(max_examples=30)
 @hypothesis.given(
     st.integers(0, 2**32 - 1),
     tvm_kernels.moving_windows(most=20),

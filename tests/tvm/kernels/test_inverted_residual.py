@@ -49,7 +49,7 @@ def check(rng, window, columns, channels, rows, n, steps=(), tile="avx512", spoi
     return True
 
 
-@hypothesis.settings(max_examples=40)
+@hypothesis.settings(max_examples=30)
 @hypothesis.given(
     st.integers(0, 2**32 - 1),
     tvm_kernels.moving_windows(batch=1, most=16),
