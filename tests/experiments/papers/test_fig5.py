@@ -14,6 +14,8 @@ def test_the_page_is_whole(quick, store):
     page = page_of(quick, store)
     assert page.name == FIG5.name == "fig5"
     assert_whole(page)
+    used = "runs in turns, with ai-edge-litert 2.3.0 and apache-tvm 0.27.0;"
+    assert used in page.notes[1]
 
 
 def test_accuracy_and_latency_are_those_of_one_variant(quick, store):

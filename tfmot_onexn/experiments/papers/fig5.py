@@ -23,14 +23,17 @@ from tfmot_onexn.experiments.papers.workshop import Workshop
 from tfmot_onexn.experiments.tables import Table
 from tfmot_onexn.networks import models
 from tfmot_onexn.pruning.variants import Variant
+from tfmot_onexn.tflite import versions
 
 NETWORK = "mobilenet_v2"
 _DENSE = Variant("dense")
 _RUNTIMES = ("tflite", "tflite+delegate", "tvm_plan")
+_PACKAGES = ("ai-edge-litert", "apache-tvm")
 _NAMES = {None: "LiteRT", "onexn": "LiteRT + delegate", "tvm_plan": "TVM plan"}
 _NOTE = (
     "Latency: MobileNetV2 1.0 at 224×224 with random weights, batch 1, one thread, "
-    "median (p10–p90) of {runs} runs in turns; the paper's is of a Pixel 2 in TVM. "
+    "median (p10–p90) of {runs} runs in turns, with {versions}; the paper's is of a "
+    "Pixel 2 in TVM. "
     "Accuracy: top-1 of the network that was trained, mean over {seeds} seeds. So a "
     "point joins two networks of the same kind and sparsity, not of the same width. "
     "Weight-pruned networks have CSR kernels in the plan, filter-pruned ones are "
@@ -69,7 +72,10 @@ class Latency(Job):
             raise ValueError(
                 f"{', '.join(wrong)}: does not compute what its model does"
             )
-        return {"rows": [dataclasses.asdict(row) for row in found.rows]}
+        return {
+            "rows": [dataclasses.asdict(row) for row in found.rows],
+            "versions": {name: versions.installed()[name] for name in _PACKAGES},
+        }
 
 
 def _in_order(variant: Variant) -> Variant:
@@ -93,7 +99,8 @@ def _jobs(setting: Setting, seeds: int) -> list[Job]:
 def _page(setting: Setting, seeds: int, store: Store) -> Page:
     job = _latency(setting)
     times: dict[tuple[str, float], dict[str, dict]] = {}
-    for row in store.require(job)["rows"]:
+    measured = store.require(job)
+    for row in measured["rows"]:
         variant = Variant(row["variant"], n=row["n"] or 4)
         runtime = "tvm_plan" if row["runtime"] == "tvm_plan" else row["delegate"]
         key = (name_of(variant), row["sparsity"])
@@ -124,13 +131,15 @@ def _page(setting: Setting, seeds: int, store: Store) -> Page:
         }
         for name, sparsity, mean, timed in points
     ]
+    used = " and ".join(map(" ".join, measured["versions"].items()))
+    note = _NOTE.format(runs=job.runs, seeds=seeds, versions=used)
     return Page(
         "fig5",
         "Figure 5: accuracy against latency, MobileNetV2",
         (Table(NETWORK, header, rows),),
         _picture(values),
         "Top-1 against latency in each runtime",
-        (setting.describe_tuning(NETWORK), _NOTE.format(runs=job.runs, seeds=seeds)),
+        (setting.describe_tuning(NETWORK), note),
         values,
     )
 
