@@ -39,6 +39,18 @@ def panels(
     return figure, found
 
 
+def legend_below(figure: matplotlib.figure.Figure, axes: matplotlib.axes.Axes) -> None:
+    """Names what some axes show below all of the figure, where it hides nothing."""
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles,
+        labels,
+        loc="outside lower center",
+        ncols=len(labels),
+        frameon=False,
+    )
+
+
 def top1_points(
     axes: matplotlib.axes.Axes,
     places: Sequence[float],

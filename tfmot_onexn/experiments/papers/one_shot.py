@@ -197,7 +197,7 @@ def _picture(values: dict[str, list[dict]]) -> bytes:
         axes.set_xticks(range(len(places)), names, fontsize=8)
         axes.set_title(network, fontsize=10)
         axes.set_ylabel("top-1, %")
-    panels[0].legend(frameon=False, fontsize=8)
+    drawing.legend_below(figure, panels[0])
     return png(figure)
 
 

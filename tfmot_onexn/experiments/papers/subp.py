@@ -133,7 +133,7 @@ def _picture(found: dict[str, dict[int, dict[str, list[float]]]]) -> bytes:
         axes.set_xticks(range(len(by_size)), [f"N = {n}" for n in by_size])
         axes.margins(x=0.2)
         axes.set_title(network, fontsize=10)
-    panels[-1].legend(frameon=False, loc="lower right")
+    drawing.legend_below(figure, panels[-1])
     return png(figure)
 
 
