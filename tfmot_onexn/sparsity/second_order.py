@@ -10,6 +10,7 @@ every block row has an inverse of its own, that of the input channels it still r
 import dataclasses
 
 import numpy as np
+import scipy.linalg.blas
 
 from tfmot_onexn.sparsity import blocks, masks
 
@@ -18,6 +19,8 @@ _STEPS = 48
 # how much more than the layer a single block row may lose
 _SLACK = 0.5
 _SCRATCH_VALUES = 2_000_000
+# matrices are made smaller when fewer than this share of their channels is left
+_WORTH_KEEPING = 0.75
 
 
 def contributions(kernel_km: np.ndarray, gram_kk: np.ndarray) -> np.ndarray:
@@ -125,12 +128,21 @@ def _eliminate_rows(
     """Returns the order ``[rows, steps]`` in which blocks go, and their costs."""
     rows, _, channels = weights_rnk.shape
     inverse_rkk = np.repeat(inverse_kk[None], rows, axis=0)
+    # K is of the channels that the matrices still have
+    channels_rk = np.tile(np.arange(channels), (rows, 1))
     alive_rk = np.ones((rows, channels), bool)
     order = np.empty((rows, steps), np.int64)
     costs = np.empty((rows, steps), np.float32)
     each_row = np.arange(rows)[:, None]
     at_once = max(1, channels // _STEPS)
     for done in range(0, steps, at_once):
+        if channels - done < _WORTH_KEEPING * alive_rk.shape[1]:
+            kept_rk = np.nonzero(alive_rk)[1].reshape(rows, -1)
+            channels_rk = np.take_along_axis(channels_rk, kept_rk, axis=1)
+            weights_rnk = np.take_along_axis(weights_rnk, kept_rk[:, None], axis=2)
+            pairs = zip(inverse_rkk, kept_rk, strict=True)
+            inverse_rkk = np.stack([kk[kept].take(kept, axis=1) for kk, kept in pairs])
+            alive_rk = np.ones(kept_rk.shape, bool)
         now = slice(done, min(done + at_once, steps))
         count = now.stop - now.start
         diagonal_rk = np.einsum("rkk->rk", inverse_rkk)
@@ -149,15 +161,30 @@ def _eliminate_rows(
         together = np.einsum(
             "rnc,rcn->r", gone_rnc, np.linalg.solve(cores, gone_rnc.swapaxes(1, 2))
         )
-        order[:, now] = going
+        order[:, now] = np.take_along_axis(channels_rk, going, axis=1)
         # blocks that go together cost more than each alone
         share = together / np.maximum(single.sum(axis=1), 1e-30)
         costs[:, now] = single * share[:, None]
         weights_rnk -= gone_rnc @ solved
-        inverse_rkk -= strips.swapaxes(1, 2) @ solved
+        _subtract_products(inverse_rkk, strips, solved)
         alive_rk[each_row, going] = False
         weights_rnk *= alive_rk[:, None, :]
     return order, costs
+
+
+def _subtract_products(
+    symmetric_rkk: np.ndarray, left_rck: np.ndarray, right_rck: np.ndarray
+) -> None:
+    """Takes each ``left^T right``, symmetric too, from a matrix in its place."""
+    for matrix_kk, left_ck, right_ck in zip(
+        symmetric_rkk, left_rck, right_rck, strict=True
+    ):
+        # the transposes are in the order that BLAS wants
+        scipy.linalg.blas.sgemm(
+            *(-1.0, right_ck.T, left_ck.T, 1.0, matrix_kk.T),
+            trans_b=True,
+            overwrite_c=True,
+        )
 
 
 def _inverse(gram_kk: np.ndarray) -> np.ndarray:

@@ -1,5 +1,8 @@
 """A process that does jobs; `test_runner` starts some."""
 
+import subprocess
+import sys
+
 import pytest
 
 from tfmot_onexn.experiments.papers import process
@@ -22,3 +25,23 @@ def test_a_result_is_kept_in_the_folder_of_the_sources(tmp_path, monkeypatch):
     monkeypatch.setattr(Dense, "work", lambda self, given: {"same": given is workshop})
     process.do(job)
     assert Store(tmp_path).require(job) == {"same": True}
+
+
+_STARTED = """
+import pathlib, sys
+import tfmot_onexn.__main__  # as a process that is spawned does
+from tfmot_onexn.experiments.papers import process
+assert "numpy" not in sys.modules
+process.start(pathlib.Path("jobs"), "digits", (), 1)
+import threadpoolctl
+print({pool["num_threads"] for pool in threadpoolctl.threadpool_info()})
+"""
+
+
+def test_a_process_has_no_more_threads_than_it_is_given(monkeypatch):
+    for library in ("OPENBLAS", "OMP"):
+        monkeypatch.delenv(f"{library}_NUM_THREADS", raising=False)
+    done = subprocess.run(
+        [sys.executable, "-c", _STARTED], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stdout) == (0, "{1}\n"), done.stderr

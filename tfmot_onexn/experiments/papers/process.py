@@ -3,6 +3,7 @@
 It is imported before TensorFlow, which prints notes where a progress bar may be.
 """
 
+import os
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -25,9 +26,12 @@ def start(
         imports TensorFlow.
       data: its second field.
       weights: its third field.
-      threads: that TensorFlow may use.
+      threads: that TensorFlow and NumPy may use.
     """
     global _workshop
+    # NumPy's threads wait busily, each for a processor that another process has
+    for library in ("OPENBLAS", "OMP"):
+        os.environ.setdefault(f"{library}_NUM_THREADS", str(threads))
     with native_notes.hidden():
         import tensorflow as tf
 
