@@ -3,8 +3,12 @@ import pytest
 from tfmot_onexn.experiments import equality
 
 
+# they have nothing that the others lack; `make bench` checks all
+LIKE_OTHERS = {"MobileNetV3Large", "InceptionV3"}
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("name", equality.NETWORKS)
+@pytest.mark.parametrize("name", sorted({*equality.NETWORKS} - LIKE_OTHERS))
 def test_networks_keep_their_outputs(name):
     found = equality.check(name)
     assert found.groups > 10
