@@ -2,7 +2,6 @@ import pytest
 
 from tfmot_onexn.experiments import equality
 
-
 # they have nothing that the others lack; `make bench` checks all
 LIKE_OTHERS = {"MobileNetV3Large", "InceptionV3"}
 
