@@ -18,6 +18,14 @@ def test_a_table_for_markdown_and_for_a_terminal():
     assert all(word in text for word in ("Title", "a", "b", "x", "2"))
 
 
+def test_a_narrow_terminal_cuts_nothing():
+    table = tables.Table("Title", ("layer",), (("block_13_project",),))
+    console = rich.console.Console(file=io.StringIO(), width=14)
+    console.print(table.for_terminal())
+    parts = [line.strip("│ ") for line in console.file.getvalue().splitlines()]
+    assert "block_13_project" in "".join(parts)
+
+
 def test_tables_are_replaced_as_often_as_they_are_measured(tmp_path):
     path = tmp_path / "README.md"
     path.write_text(README)

@@ -26,7 +26,10 @@ class Table:
         """Returns the table with its title."""
         table = rich.table.Table(title=self.title, title_justify="left")
         for index, name in enumerate(self.header):
-            table.add_column(name, justify="right" if index else "left")
+            # in a narrow terminal, what does not fit goes on below and is not cut
+            table.add_column(
+                name, justify="right" if index else "left", overflow="fold"
+            )
         for cells in self.rows:
             table.add_row(*cells)
         return table
