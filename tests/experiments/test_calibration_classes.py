@@ -3,7 +3,7 @@ import pytest
 from paper_results import tiny_mobilenet
 
 from tfmot_onexn.experiments import calibration_classes
-from tfmot_onexn.experiments.calibration_classes import Agreement, Row
+from tfmot_onexn.experiments.calibration_classes import Fidelity, Row
 from tfmot_onexn.networks import datasets
 from tfmot_onexn.networks.random_weights import randomize
 from tfmot_onexn.pruning import prune
@@ -33,24 +33,24 @@ def test_each_half_of_the_classes_prunes_the_network_once(network, monkeypatch):
         which = [np.abs(flat - one).max(axis=1).argmin() for one in undone]
         assert set(dataset.train_labels[which]) <= expected
     for row in rows:
-        assert 0 < row.calibrated.share <= 1
+        assert 0 < row.calibrated.agreement <= 1
         assert row.tested.divergence > 0
 
 
 def test_a_network_agrees_with_itself_and_not_with_another(network):
     images = np.random.default_rng(0).normal(size=(60, 32, 32, 3)).astype(np.float32)
-    same = calibration_classes.agreement(network, network, images)
-    assert same == Agreement(1.0, 0.0)
+    same = calibration_classes.fidelity(network, network, images)
+    assert same == Fidelity(1.0, 0.0)
     other = randomize(tiny_mobilenet((32, 32, 3), weights=None, classes=10), seed=1)
-    found = calibration_classes.agreement(network, other, images)
-    assert found.share < 0.9
+    found = calibration_classes.fidelity(network, other, images)
+    assert found.agreement < 0.9
     assert found.divergence > 0.01
 
 
 def test_the_table(monkeypatch, capsys):
     rows = [
-        Row("same", Agreement(0.643, 0.61), Agreement(0.9, 0.05), 72),
-        Row("other", Agreement(0.417, 1.7), Agreement(0.907, 0.05), 71),
+        Row("same", Fidelity(0.643, 0.61), Fidelity(0.9, 0.05), 72),
+        Row("other", Fidelity(0.417, 1.7), Fidelity(0.907, 0.05), 71),
     ]
     monkeypatch.setattr(calibration_classes, "measure", lambda *_, **__: rows)
     calibration_classes.main(

@@ -29,16 +29,16 @@ _BATCH = 50
 
 
 @dataclasses.dataclass(frozen=True)
-class Agreement:
+class Fidelity:
     """How close a pruned network is to the dense one.
 
     Attributes:
-      share: of images for which both name the same class.
+      agreement: share of images for which both name the same class.
       divergence: of Kullback and Leibler, from the dense network's probabilities, mean
         over images, in nats.
     """
 
-    share: float
+    agreement: float
     divergence: float
 
 
@@ -54,8 +54,8 @@ class Row:
     """
 
     classes: str
-    tested: Agreement
-    calibrated: Agreement
+    tested: Fidelity
+    calibrated: Fidelity
     seconds: float
 
 
@@ -100,15 +100,15 @@ def measure(
         )
         seconds = time.process_time() - start
         pruned = prune.strip_pruning(wrapped)
-        on_test = agreement(model, pruned, test)
-        on_own = agreement(model, pruned, images[:tested])
+        on_test = fidelity(model, pruned, test)
+        on_own = fidelity(model, pruned, images[:tested])
         rows.append(Row(name, on_test, on_own, seconds))
     return rows
 
 
-def agreement(
+def fidelity(
     dense: tf_keras.Model, pruned: tf_keras.Model, images: np.ndarray
-) -> Agreement:
+) -> Fidelity:
     """Compares two networks on images ``[count, ...]``."""
     starts = range(0, len(images), _BATCH)
     one, other = (
@@ -119,7 +119,7 @@ def agreement(
     )
     tiny = np.finfo(np.float32).tiny
     ratio = np.log(np.maximum(one, tiny)) - np.log(np.maximum(other, tiny))
-    return Agreement(
+    return Fidelity(
         float((one.argmax(axis=1) == other.argmax(axis=1)).mean()),
         float((one * ratio).sum(axis=1).mean()),
     )
@@ -148,8 +148,8 @@ def table(rows: dict[int, list[Row]]) -> Table:
     )
 
 
-def _cells(found: Agreement) -> tuple[str, str]:
-    return f"{100 * found.share:.1f} %", f"{found.divergence:.2f}"
+def _cells(found: Fidelity) -> tuple[str, str]:
+    return f"{100 * found.agreement:.1f} %", f"{found.divergence:.2f}"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
