@@ -39,19 +39,26 @@ def difference(found, wanted):
     return float(np.abs(found - wanted).max() / np.abs(wanted).max())
 
 
-def test_stock_runtimes_would_run_it_sparse(network):
-    def verdict(model, **options):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(convert, "_warn", lambda *arguments: None)
-            content = convert.convert_to_tflite(model, **options)
-        return inventory.of_content(content).verdicts["arm64"].word
+def verdict(model, **options):
+    """What stock runtimes on ARM would do with a file."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(convert, "_warn", lambda *arguments: None)
+        content = convert.convert_to_tflite(model, **options)
+    return inventory.of_content(content).verdicts["arm64"].word
 
+
+def test_stock_runtimes_would_run_it_sparse(network):
     assert verdict(network) == "dense"
     prepared = preparation.prepare_for_xnnpack(network)
     assert preparation.changes(prepared) == []
     assert verdict(prepared, for_xnnpack=True) == "sparse"
-    if network.name == "mobilenet_0.25_64":
-        assert verdict(network, for_xnnpack=True, allow_shift=True) == "sparse"
+
+
+def test_the_converter_prepares_where_it_may():
+    model = models.NETWORKS["mobilenet"](
+        input_shape=(SIZE, SIZE, 3), alpha=0.25, weights=None, classes=20
+    )
+    assert verdict(pruned(model), for_xnnpack=True, allow_shift=True) == "sparse"
 
 
 def test_few_layers_move(network):
