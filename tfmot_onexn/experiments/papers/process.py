@@ -3,8 +3,10 @@
 It is imported before TensorFlow, which prints notes where a progress bar may be.
 """
 
+import multiprocessing
 import os
 import pathlib
+import threading
 from typing import TYPE_CHECKING
 
 from tfmot_onexn.benchmark import native_notes
@@ -29,6 +31,7 @@ def start(
       threads: that TensorFlow and NumPy may use.
     """
     global _workshop
+    end_with_parent()
     # NumPy's threads wait busily, each for a processor that another process has
     for library in ("OPENBLAS", "OMP"):
         os.environ.setdefault(f"{library}_NUM_THREADS", str(threads))
@@ -39,6 +42,21 @@ def start(
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(1)
     _workshop = workshop.Workshop(workshop.Sources(folder, data, weights))
+
+
+def end_with_parent() -> None:
+    """Ends this process when the one that started it is gone, even if killed.
+
+    It would train on to the end of its job, whose result a new run wants as well.
+    """
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def do(job: "Job") -> None:
