@@ -13,8 +13,8 @@ from tfmot_onexn.experiments.papers.settings import Setting, Subject
 from tfmot_onexn.experiments.papers.trainings import Dense
 from tfmot_onexn.experiments.papers.workshop import Workshop
 from tfmot_onexn.experiments.tables import Table
+from tfmot_onexn.graph import rearrange
 from tfmot_onexn.pruning import policy
-from tfmot_onexn.sparsity import masks, permutation
 
 NETWORK = "mobilenet_v2"
 _WAYS = {"none": "#999999", "l1": "#e69f00", "swaps": "#0072b2", "weights": "#000000"}
@@ -41,18 +41,15 @@ class Kept(Job):
         return f"{self.subject.network} kept n{self.n} {self.way}"
 
     def work(self, workshop: Workshop) -> Result:
-        rearrange = "none" if self.way == "weights" else self.way
-        variant = onexn(self.n, _SPARSITY, rearrange)
+        # blocks of one filter are the single weights of a 1x1 kernel
+        n, order = (1, "none") if self.way == "weights" else (self.n, self.way)
+        variant = onexn(self.n, _SPARSITY, order)
         model = workshop.prepared(self.subject, variant)
         layers = policy.chosen_layers(model, variant.policy)
-        kernels = {layer.name: layer.get_weights()[0] for layer in layers}
-        return {name: self._share(kernel) for name, kernel in kernels.items()}
-
-    def _share(self, kernel: np.ndarray) -> float:
-        if self.way != "weights":
-            return permutation.kept_saliency([kernel], self.n, _SPARSITY)
-        mask = masks.weight_mask(kernel, _SPARSITY)
-        return float(np.abs(kernel * mask).sum() / np.abs(kernel).sum())
+        kept = rearrange.kept_by_layer(
+            model, n, _SPARSITY, prunable=lambda layer: layer in layers
+        )
+        return {layer.name: kept[layer.name].share for layer in layers}
 
 
 def _kept(setting: Setting, n: int) -> list[Kept]:
