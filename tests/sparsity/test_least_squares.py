@@ -68,6 +68,30 @@ def test_each_fit_past_a_clipping_leaves_less_to_ask_for(rng):
     assert errors[-1] < 0.9 * errors[0]
 
 
+def test_momentum_gets_further_in_fewer_fits(rng):
+    inputs = rng.normal(size=(400, 8))
+    true = inputs @ rng.normal(size=(8, 5))
+    kept = np.ones((8, 5), bool)
+    kept[::2] = False
+    ridge = MaskedRidge(inputs.T @ inputs / 400, kept, 1e-9)
+
+    def fit(kernel):
+        wanted = least_squares.past_clipping(inputs @ kernel, true, (0, 2))
+        return ridge.solve(inputs.T @ wanted / 400, kernel)
+
+    def error(kernel):
+        predicted = inputs @ kernel
+        wanted = least_squares.past_clipping(predicted, true, (0, 2))
+        return float(((predicted - wanted) ** 2).mean())
+
+    start = plain = fit(np.zeros((8, 5)))
+    assert least_squares.renewed(fit, start, 0) is start
+    np.testing.assert_array_equal(least_squares.renewed(fit, start, 1), fit(start))
+    for _ in range(7):
+        plain = fit(plain)
+    assert error(least_squares.renewed(fit, start, 5)) < error(plain) < error(start)
+
+
 @pytest.mark.parametrize("biased", [True, False])
 def test_taps_are_those_of_the_augmented_system(rng, biased):
     inputs, targets = rng.normal(size=(3, 40, 5)), rng.normal(size=(3, 40))

@@ -54,7 +54,7 @@ class Calibration:
     count: int = 512
     pixels: int = 64
     ridge: float = 0.1
-    relu_steps: int = 3
+    relu_steps: int = 5
     second_order: bool = True
     resolve: str = "all"
     seed: int = 0

@@ -55,18 +55,25 @@ def solve_rows(
     """
     inputs_sk, targets_sm = statistics.inputs_sk, statistics.targets_sm
     ridge = least_squares.MaskedRidge(statistics.gram_kk, kept_km, statistics.ridge)
-    kernel_km = ridge.solve(statistics.cross(targets_sm), dense_km)
-    mean_m = statistics.mean_m
-    if not np.isfinite(bounds).any():
-        relu_steps = 0
-    for _ in range(relu_steps):
+
+    def fit(towards_nm: np.ndarray) -> np.ndarray:
+        """Renews weights, in whose last row stands the mean of the outputs."""
+        towards_km, mean_m = towards_nm[:-1], towards_nm[-1]
         wanted_sm = least_squares.past_clipping(
-            inputs_sk @ kernel_km + mean_m, targets_sm + statistics.mean_m, bounds
+            inputs_sk @ towards_km + mean_m, targets_sm + statistics.mean_m, bounds
         )
         if statistics.centred:
             mean_m = wanted_sm.mean(axis=0)
             wanted_sm -= mean_m
-        kernel_km = ridge.solve(statistics.cross(wanted_sm), kernel_km)
+        return np.vstack([ridge.solve(statistics.cross(wanted_sm), towards_km), mean_m])
+
+    first_km = ridge.solve(statistics.cross(targets_sm), dense_km)
+    found_nm = least_squares.renewed(
+        fit,
+        np.vstack([first_km, statistics.mean_m]),
+        relu_steps if np.isfinite(bounds).any() else 0,
+    )
+    kernel_km, mean_m = found_nm[:-1], found_nm[-1]
     return Linear(kernel_km, mean_m - statistics.mean_k @ kernel_km)
 
 
@@ -106,22 +113,30 @@ def solve_taps(
       biased: whether the unit has a bias.
     """
     places = slice(None) if biased else slice(None, -1)
-    weights_ct = np.vstack([dense.kernel_km, dense.bias_m]).T
 
-    def fit(targets_cs: np.ndarray) -> None:
-        weights_ct[:, places] = least_squares.per_channel(
+    def fit_to(targets_cs: np.ndarray, towards_ct: np.ndarray) -> np.ndarray:
+        found_ct = towards_ct.copy()
+        found_ct[:, places] = least_squares.per_channel(
             statistics.gram_ctt[:, places, places],
             statistics.cross(targets_cs)[:, places],
-            weights_ct[:, places],
+            towards_ct[:, places],
             ridge,
             biased=biased,
         )
+        return found_ct
 
-    fit(statistics.targets_cs)
-    for _ in range(relu_steps if np.isfinite(bounds).any() else 0):
-        made_cs = statistics.predict(weights_ct[:, :-1].T, weights_ct[:, -1])
-        fit(least_squares.past_clipping(made_cs, statistics.targets_cs, bounds))
-    return Linear(weights_ct[:, :-1].T, weights_ct[:, -1])
+    def fit(towards_ct: np.ndarray) -> np.ndarray:
+        made_cs = statistics.predict(towards_ct[:, :-1].T, towards_ct[:, -1])
+        wanted_cs = least_squares.past_clipping(made_cs, statistics.targets_cs, bounds)
+        return fit_to(wanted_cs, towards_ct)
+
+    dense_ct = np.vstack([dense.kernel_km, dense.bias_m]).T
+    found_ct = least_squares.renewed(
+        fit,
+        fit_to(statistics.targets_cs, dense_ct),
+        relu_steps if np.isfinite(bounds).any() else 0,
+    )
+    return Linear(found_ct[:, :-1].T, found_ct[:, -1])
 
 
 def match_taps(dense: Linear, statistics: TapStatistics) -> tuple[Linear, np.ndarray]:
