@@ -49,12 +49,19 @@ def test_nothing_is_asked_past_a_clipping(rng, bounds):
             assert asked == true
 
 
-def test_each_fit_past_a_clipping_leaves_less_to_ask_for(rng):
+@pytest.fixture
+def clipped_layer(rng):
+    """Inputs, what half of the weights should make of them, and their ridge."""
     inputs = rng.normal(size=(400, 8))
     true = inputs @ rng.normal(size=(8, 5))
     kept = np.ones((8, 5), bool)
     kept[::2] = False
     ridge = MaskedRidge(inputs.T @ inputs / 400, kept, 1e-9)
+    return inputs, true, ridge
+
+
+def test_each_fit_past_a_clipping_leaves_less_to_ask_for(clipped_layer):
+    inputs, true, ridge = clipped_layer
     kernel = ridge.solve(inputs.T @ true / 400, np.zeros((8, 5)))
     errors = []
     for _ in range(6):
@@ -68,12 +75,8 @@ def test_each_fit_past_a_clipping_leaves_less_to_ask_for(rng):
     assert errors[-1] < 0.9 * errors[0]
 
 
-def test_momentum_gets_further_in_fewer_fits(rng):
-    inputs = rng.normal(size=(400, 8))
-    true = inputs @ rng.normal(size=(8, 5))
-    kept = np.ones((8, 5), bool)
-    kept[::2] = False
-    ridge = MaskedRidge(inputs.T @ inputs / 400, kept, 1e-9)
+def test_momentum_gets_further_in_fewer_fits(clipped_layer):
+    inputs, true, ridge = clipped_layer
 
     def fit(kernel):
         wanted = least_squares.past_clipping(inputs @ kernel, true, (0, 2))

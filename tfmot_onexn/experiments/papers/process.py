@@ -50,11 +50,12 @@ def end_with_parent() -> None:
     It would train on to the end of its job, whose result a new run wants as well.
     """
     parent = multiprocessing.parent_process()
+    if parent is None:
+        return
 
     def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
+        parent.join()
+        os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
 
