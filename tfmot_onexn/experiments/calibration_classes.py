@@ -3,7 +3,8 @@
 The classes of a data set are divided into two halves. Test images of the first half go
 through a network pruned on training images of that half, and through one pruned on as
 many images of the other half; how often does each agree with the dense network? Labels
-are used to divide only.
+are used to divide only. ``--layers`` tells how far outputs of those layers are from the
+dense network's, on test images and on those of calibration.
 
 Run as ``python -m tfmot_onexn.experiments.calibration_classes --data D --weights W``.
 """
@@ -43,6 +44,22 @@ class Fidelity:
 
 
 @dataclasses.dataclass(frozen=True)
+class LayerError:
+    """How far a layer's outputs are from the dense network's.
+
+    Attributes:
+      layer: its name.
+      tested: mean square of the difference over the variance of the dense network's
+        outputs, on test images.
+      calibrated: the same on images that the network was calibrated with.
+    """
+
+    layer: str
+    tested: float
+    calibrated: float
+
+
+@dataclasses.dataclass(frozen=True)
 class Row:
     """A network pruned on some images.
 
@@ -51,12 +68,14 @@ class Row:
       tested: agreement on test images of the first half of the classes.
       calibrated: on the images that it was calibrated with.
       seconds: of processor time that pruning took.
+      layers: errors of the layers that were asked for.
     """
 
     classes: str
     tested: Fidelity
     calibrated: Fidelity
     seconds: float
+    layers: tuple[LayerError, ...] = ()
 
 
 def measure(
@@ -67,6 +86,7 @@ def measure(
     count: int = 384,
     tested: int = 300,
     seed: int = 0,
+    layers: Sequence[str] = (),
 ) -> list[Row]:
     """Prunes a network on either half of the classes.
 
@@ -77,7 +97,13 @@ def measure(
       count: images to calibrate with.
       tested: images to test on.
       seed: of the choice of images.
+      layers: names of those whose errors to tell.
+
+    Raises:
+      ValueError: if `model` has no layer of such a name.
     """
+    for name in layers:
+        model.get_layer(name)
     rng = np.random.default_rng(seed)
     kind = preprocessing.preprocessing_for(model)
     halves = np.array_split(np.arange(dataset.classes), 2)
@@ -100,9 +126,15 @@ def measure(
         )
         seconds = time.process_time() - start
         pruned = prune.strip_pruning(wrapped)
-        on_test = fidelity(model, pruned, test)
-        on_own = fidelity(model, pruned, images[:tested])
-        rows.append(Row(name, on_test, on_own, seconds))
+        own = images[:tested]
+        on_test, on_own = (fidelity(model, pruned, each) for each in (test, own))
+        errors = zip(
+            layers,
+            *(output_errors(model, pruned, layers, each) for each in (test, own)),
+            strict=True,
+        )
+        found = tuple(LayerError(*each) for each in errors)
+        rows.append(Row(name, on_test, on_own, seconds, found))
     return rows
 
 
@@ -110,10 +142,9 @@ def fidelity(
     dense: tf_keras.Model, pruned: tf_keras.Model, images: np.ndarray
 ) -> Fidelity:
     """Compares two networks on images ``[count, ...]``."""
-    starts = range(0, len(images), _BATCH)
     one, other = (
         np.concatenate(
-            [np.asarray(each.predict_on_batch(images[i : i + _BATCH])) for i in starts]
+            [np.asarray(each.predict_on_batch(part)) for part in _batches(images)]
         ).astype(np.float64)
         for each in (dense, pruned)
     )
@@ -123,6 +154,50 @@ def fidelity(
         float((one.argmax(axis=1) == other.argmax(axis=1)).mean()),
         float((one * ratio).sum(axis=1).mean()),
     )
+
+
+def output_errors(
+    dense: tf_keras.Model,
+    pruned: tf_keras.Model,
+    layers: Sequence[str],
+    images: np.ndarray,
+) -> list[float]:
+    """Returns how far outputs of layers are from the dense network's; see `LayerError`.
+
+    Args:
+      dense: ending in channels.
+      pruned: with layers of the same names, and filters in the same order.
+      layers: the names.
+      images: ``[count, ...]``.
+    """
+    return [
+        _output_error(_up_to(dense, name), _up_to(pruned, name), images)
+        for name in layers
+    ]
+
+
+def _output_error(
+    dense: tf_keras.Model, pruned: tf_keras.Model, images: np.ndarray
+) -> float:
+    lacking, values = 0.0, 0
+    sums_m, squares_m = (np.zeros(dense.output_shape[-1]) for _ in range(2))
+    for part in _batches(images):
+        wanted = np.asarray(dense.predict_on_batch(part), np.float64)
+        found = pruned.predict_on_batch(part)
+        wanted_sm = wanted.reshape(-1, wanted.shape[-1])
+        lacking += float(((wanted - found) ** 2).sum())
+        values += len(wanted_sm)
+        sums_m += wanted_sm.sum(axis=0)
+        squares_m += (wanted_sm**2).sum(axis=0)
+    return lacking / float((squares_m - sums_m**2 / values).sum())
+
+
+def _up_to(model: tf_keras.Model, layer: str) -> tf_keras.Model:
+    return tf_keras.Model(model.inputs, model.get_layer(layer).output)
+
+
+def _batches(images: np.ndarray) -> list[np.ndarray]:
+    return [images[i : i + _BATCH] for i in range(0, len(images), _BATCH)]
 
 
 def table(rows: dict[int, list[Row]]) -> Table:
@@ -148,6 +223,28 @@ def table(rows: dict[int, list[Row]]) -> Table:
     )
 
 
+def layer_table(rows: dict[int, list[Row]]) -> Table:
+    """Returns the errors of layers for each N."""
+    header = ("N", "images of", "output of", "tested", "calibrated", "ratio")
+    return Table(
+        "Mean square error over the dense network's variance",
+        header,
+        tuple(
+            (
+                str(n),
+                f"the {row.classes} classes",
+                each.layer,
+                f"{each.tested:.3f}",
+                f"{each.calibrated:.3f}",
+                f"{each.tested / each.calibrated:.2f}",
+            )
+            for n, found in rows.items()
+            for row in found
+            for each in row.layers
+        ),
+    )
+
+
 def _cells(found: Fidelity) -> tuple[str, str]:
     return f"{100 * found.agreement:.1f} %", f"{found.divergence:.2f}"
 
@@ -162,6 +259,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--input-size", type=int, default=224, help="of the images")
     parser.add_argument("--n", type=int, nargs="*", default=(4, 16))
     parser.add_argument("--count", type=int, default=384, help="to calibrate with")
+    parser.add_argument(
+        "--layers", nargs="*", default=(), help="names of those whose errors to tell"
+    )
     arguments = parser.parse_args(argv)
     side = arguments.input_size
     dataset = datasets.load(arguments.data, side)
@@ -171,9 +271,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         input_shape=(side, side, 3),
         alpha=arguments.alpha,
     )
-    rows = {n: measure(model, dataset, n, count=arguments.count) for n in arguments.n}
+    rows = {
+        n: measure(model, dataset, n, count=arguments.count, layers=arguments.layers)
+        for n in arguments.n
+    }
     console = rich.console.Console(width=110)
     console.print(table(rows).for_terminal())
+    if arguments.layers:
+        console.print(layer_table(rows).for_terminal())
     console.print(machine.one_line(machine.describe()), highlight=False)
 
 
