@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from tfmot_onexn.pruning.calibration import statistics
 from tfmot_onexn.pruning.calibration.samples import Rows, Taps
 from tfmot_onexn.pruning.calibration.statistics import RowStatistics, TapStatistics
+from tfmot_onexn.sparsity import least_squares
 
 
 @pytest.fixture
@@ -38,6 +40,26 @@ def test_a_fit_finds_the_kernel_that_made_the_targets(rng):
     np.testing.assert_allclose(found.mean_m - found.mean_k @ kernel, 3, atol=1e-3)
     far = RowStatistics(Rows(inputs, inputs @ kernel, True), 1e6, centred=True)
     np.testing.assert_allclose(far.fit(kernel + 1), kernel + 1, atol=1e-3)
+
+
+@pytest.mark.parametrize("centred", [True, False])
+@pytest.mark.parametrize("chunk", [7, 1000])
+def test_moments_past_a_clipping_are_those_of_its_targets(
+    rows, rng, monkeypatch, centred, chunk
+):
+    monkeypatch.setattr(statistics, "_CHUNK", chunk)
+    inputs, targets = rows
+    found = RowStatistics(
+        Rows(inputs.copy(), targets.copy(), True), 0.1, centred=centred
+    )
+    kernel = rng.normal(size=(5, 3)).astype(np.float32)
+    given, bounds = np.float32([1, 0, -1]), (-1, 4)
+    mean, cross = found.clipped_moments(kernel, given, bounds)
+    read = inputs - inputs.mean(0) if centred else inputs
+    wanted = least_squares.past_clipping(read @ kernel + given, targets, bounds)
+    assert (wanted != targets).any()
+    np.testing.assert_allclose(mean, wanted.mean(0) if centred else given, rtol=1e-4)
+    np.testing.assert_allclose(cross, read.T @ wanted / 300, rtol=1e-4, atol=1e-4)
 
 
 def test_outputs_that_do_not_vary_have_a_deviation_all_the_same(rng):

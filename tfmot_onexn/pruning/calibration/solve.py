@@ -53,21 +53,17 @@ def solve_rows(
       bounds: past which the activation is constant.
       relu_steps: how often the fit is renewed past them.
     """
-    inputs_sk, targets_sm = statistics.inputs_sk, statistics.targets_sm
     ridge = least_squares.MaskedRidge(statistics.gram_kk, kept_km, statistics.ridge)
 
     def fit(towards_nm: np.ndarray) -> np.ndarray:
         """Renews weights, in whose last row stands the mean of the outputs."""
-        towards_km, mean_m = towards_nm[:-1], towards_nm[-1]
-        wanted_sm = least_squares.past_clipping(
-            inputs_sk @ towards_km + mean_m, targets_sm + statistics.mean_m, bounds
+        towards_km = towards_nm[:-1]
+        mean_m, cross_km = statistics.clipped_moments(
+            towards_km, towards_nm[-1], bounds
         )
-        if statistics.centred:
-            mean_m = wanted_sm.mean(axis=0)
-            wanted_sm -= mean_m
-        return np.vstack([ridge.solve(statistics.cross(wanted_sm), towards_km), mean_m])
+        return np.vstack([ridge.solve(cross_km, towards_km), mean_m])
 
-    first_km = ridge.solve(statistics.cross(targets_sm), dense_km)
+    first_km = ridge.solve(statistics.cross(statistics.targets_sm), dense_km)
     found_nm = least_squares.renewed(
         fit,
         np.vstack([first_km, statistics.mean_m]),

@@ -3,9 +3,12 @@
 import numpy as np
 
 from tfmot_onexn.pruning.calibration.samples import Rows, Taps
+from tfmot_onexn.sparsity import least_squares
 
 # filters whose output hardly varies are not blown up without limit
 _SMALLEST_VARIANCE = 1e-4
+# samples whose temporaries stay in a processor's caches
+_CHUNK = 512
 # with fewer, the pull to the dense weights is stronger
 _SAMPLES_PER_CHANNEL = 3
 
@@ -55,6 +58,33 @@ class RowStatistics:
     def cross(self, targets_sm: np.ndarray) -> np.ndarray:
         """Returns ``E[x y^T]`` ``[K, M]``."""
         return self.inputs_sk.T @ targets_sm / len(targets_sm)
+
+    def clipped_moments(
+        self, kernel_km: np.ndarray, mean_m: np.ndarray, bounds: tuple[float, float]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what `mean_m` and `cross` are of targets past a clipping.
+
+        Args:
+          kernel_km: of the prediction; see `least_squares.past_clipping`.
+          mean_m: of the prediction.
+          bounds: of the clipping.
+        """
+        cross_km = np.zeros(kernel_km.shape, np.float32)
+        sums_m = np.zeros(self.mean_m.shape, np.float64)
+        for start in range(0, len(self.inputs_sk), _CHUNK):
+            chunk = slice(start, start + _CHUNK)
+            wanted_sm = least_squares.past_clipping(
+                self.inputs_sk[chunk] @ kernel_km + mean_m,
+                self.targets_sm[chunk] + self.mean_m,
+                bounds,
+            )
+            wanted_sm -= self.mean_m
+            sums_m += wanted_sm.sum(axis=0)
+            cross_km += self.inputs_sk[chunk].T @ wanted_sm
+        samples = len(self.inputs_sk)
+        if self.centred:
+            mean_m = (self.mean_m + sums_m / samples).astype(np.float32)
+        return mean_m, cross_km / samples
 
     def fit(self, kernel_km: np.ndarray) -> np.ndarray:
         """Returns the least-squares fit ``[K, M]`` of a kernel without zeros."""
