@@ -68,6 +68,9 @@ class RowStatistics:
           kernel_km: of the prediction; see `least_squares.past_clipping`.
           mean_m: of the prediction.
           bounds: of the clipping.
+
+        Returns:
+          The mean ``[M]``, as given if the rows are not centred, and ``[K, M]``.
         """
         cross_km = np.zeros(kernel_km.shape, np.float32)
         sums_m = np.zeros(self.mean_m.shape, np.float64)
