@@ -170,30 +170,31 @@ def output_errors(
       layers: the names.
       images: ``[count, ...]``.
     """
+    if not layers:
+        return []
+    one, other = (_up_to(each, layers) for each in (dense, pruned))
+    lacking = dict.fromkeys(layers, 0.0)
+    values = dict.fromkeys(layers, 0)
+    sums = {name: np.zeros((2, one.output_shape[name][-1])) for name in layers}
+    for part in _batches(images):
+        wanted, found = one.predict_on_batch(part), other.predict_on_batch(part)
+        for name in layers:
+            wanted_sm, found_sm = (
+                each[name].reshape(-1, each[name].shape[-1]).astype(np.float64)
+                for each in (wanted, found)
+            )
+            lacking[name] += float(((wanted_sm - found_sm) ** 2).sum())
+            values[name] += len(wanted_sm)
+            sums[name] += wanted_sm.sum(axis=0), (wanted_sm**2).sum(axis=0)
     return [
-        _output_error(_up_to(dense, name), _up_to(pruned, name), images)
-        for name in layers
+        lacking[name] / float((squares_m - sums_m**2 / values[name]).sum())
+        for name, (sums_m, squares_m) in sums.items()
     ]
 
 
-def _output_error(
-    dense: tf_keras.Model, pruned: tf_keras.Model, images: np.ndarray
-) -> float:
-    lacking, values = 0.0, 0
-    sums_m, squares_m = (np.zeros(dense.output_shape[-1]) for _ in range(2))
-    for part in _batches(images):
-        wanted = np.asarray(dense.predict_on_batch(part), np.float64)
-        found = pruned.predict_on_batch(part)
-        wanted_sm = wanted.reshape(-1, wanted.shape[-1])
-        lacking += float(((wanted - found) ** 2).sum())
-        values += len(wanted_sm)
-        sums_m += wanted_sm.sum(axis=0)
-        squares_m += (wanted_sm**2).sum(axis=0)
-    return lacking / float((squares_m - sums_m**2 / values).sum())
-
-
-def _up_to(model: tf_keras.Model, layer: str) -> tf_keras.Model:
-    return tf_keras.Model(model.inputs, model.get_layer(layer).output)
+def _up_to(model: tf_keras.Model, layers: Sequence[str]) -> tf_keras.Model:
+    outputs = {name: model.get_layer(name).output for name in layers}
+    return tf_keras.Model(model.inputs, outputs)
 
 
 def _batches(images: np.ndarray) -> list[np.ndarray]:
